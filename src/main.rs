@@ -1,1 +1,2 @@
+//! The `handover` binary.
 fn main() {}

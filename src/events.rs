@@ -1,0 +1,180 @@
+//! What happens, said once: the one source of job lines, logs and, later, metrics.
+//!
+//! Every module above may emit; nothing in here prints, counts or decides. Names are Laravel's where it has one.
+//! Counterpart in PHP: `Illuminate\Queue\Events\*`.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::job::{Exception, Job};
+
+/// Something worth a line.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The worker is about to poll (`WorkerStarting`).
+    WorkerStarting {
+        /// The connection's name.
+        connection: Arc<str>,
+        /// The queues, in order of priority.
+        queues: Vec<String>,
+    },
+    /// An attempt begins (`JobProcessing`).
+    Processing {
+        /// The job.
+        job: Job,
+    },
+    /// An attempt ended without an exception (`JobProcessed`), also where the job released or failed itself.
+    Processed {
+        /// The job.
+        job: Job,
+        /// How long it ran.
+        took: Duration,
+        /// What became of it.
+        fate: Fate,
+    },
+    /// An attempt threw or timed out and its job was released (`JobReleasedAfterException`).
+    ReleasedAfterException {
+        /// The job.
+        job: Job,
+        /// How long it ran.
+        took: Duration,
+        /// What was thrown.
+        exception: Exception,
+        /// Seconds until it may run again.
+        delay: i64,
+    },
+    /// A job failed for good and was recorded (`JobFailed`).
+    Failed {
+        /// The job.
+        job: Job,
+        /// How long it ran.
+        took: Duration,
+        /// Why.
+        exception: Exception,
+    },
+    /// A reservation turned out to be held no more: another worker has the job, nothing was done about it here.
+    LeaseLost {
+        /// The job.
+        job: Job,
+        /// How long it ran until that was seen.
+        took: Duration,
+    },
+    /// Reservations were renewed in one call.
+    Renewed {
+        /// The queue.
+        queue: Arc<str>,
+        /// How many.
+        jobs: usize,
+    },
+    /// A job was put back at the head of its queue without spending an attempt.
+    HandedBack {
+        /// The job.
+        job: Job,
+        /// Why.
+        why: HandBack,
+    },
+    /// A payload that no worker can read was set aside.
+    Quarantined {
+        /// The queue.
+        queue: Arc<str>,
+        /// Its size in bytes.
+        bytes: usize,
+        /// Why it cannot be read.
+        reason: String,
+    },
+    /// The poll timer fired: the safety net beside wake-ups and due times.
+    PollFired,
+    /// The failed-job store did not take a record; the job stays reserved and the record is tried again.
+    StoreDown {
+        /// The job.
+        job: Job,
+        /// What the store said.
+        error: String,
+    },
+    /// Redis could not be reached or refused; the worker tries again.
+    QueueDown {
+        /// What the queue said.
+        error: String,
+    },
+    /// The worker reserves again after it could not.
+    QueueUp,
+    /// Polling is held (SIGUSR2).
+    Paused,
+    /// Polling goes on (SIGCONT).
+    Resumed,
+    /// The worker takes no more jobs and waits for those that run.
+    Draining {
+        /// How many run.
+        running: usize,
+    },
+    /// The worker stops (`WorkerStopping`).
+    WorkerStopping {
+        /// Laravel's reason, e.g. `interrupted`.
+        reason: &'static str,
+        /// Laravel's exit code.
+        status: u8,
+    },
+}
+
+/// What became of a job whose attempt returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Removed: done, or deleted by itself.
+    Deleted,
+    /// Put aside until later, by its own wish.
+    Released,
+    /// Failed by its own wish.
+    Failed,
+}
+
+/// Why a job was handed back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HandBack {
+    /// The worker stops and its grace is over.
+    Stopping,
+    /// No route takes the class.
+    NoRoute {
+        /// The class.
+        class: String,
+    },
+    /// A route takes the class, but the job asks for something that only PHP can do.
+    OnlyPhp {
+        /// The class.
+        class: String,
+        /// What it asks for.
+        what: String,
+    },
+    /// It came back to this process while its earlier attempt still runs here.
+    StillRunning,
+}
+
+/// Where events go: any number of listeners, called in order.
+#[derive(Clone, Default)]
+pub struct Events(Arc<Vec<Listener>>);
+
+type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
+
+impl Events {
+    /// These listeners and one more.
+    #[must_use]
+    pub fn and(&self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        let mut listeners = Vec::clone(&self.0);
+        listeners.push(Arc::new(listener));
+        Events(Arc::new(listeners))
+    }
+
+    /// Tells every listener.
+    pub fn emit(&self, event: Event) {
+        for listener in self.0.iter() {
+            listener(&event);
+        }
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Events({} listeners)", self.0.len())
+    }
+}

@@ -1,0 +1,171 @@
+//! Verbs on a queue: reserve, settle, renew, push.
+//!
+//! Owns what a reservation is and what a queue promises about it. Never runs a job and never decides a retry.
+//! Counterpart in PHP: `Illuminate\Contracts\Queue\Queue`, `Illuminate\Queue\RedisQueue`.
+
+mod reservation;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+
+pub use self::reservation::{AttemptsEdit, Reservation, Settling, Token};
+
+/// A boxed future, so that queues and handlers can stand behind `dyn`.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Jobs that one call reserves or settles at most; callers pass no more.
+pub const BATCH_JOBS: usize = 100;
+/// Bytes of payload that one call reserves, settles or renews at most, give or take the last job.
+pub const BATCH_BYTES: usize = 1 << 20;
+
+/// A queue that jobs are reserved from.
+///
+/// Times are whole Unix seconds of this host's clock, as in PHP. All queues pass one conformance suite.
+pub trait Queue: Send + Sync + 'static {
+    /// Settles, then reserves, in one step that happens whole or not at all. Either half may be empty.
+    ///
+    /// An `Err` leaves it open whether the step happened: settlements may be sent again (they are fenced by bytes and
+    /// token), a reserve may not: call [`recover`](Queue::recover) with the same token instead.
+    fn exchange<'a>(&'a self, queue: &'a str, ask: Exchange<'a>) -> BoxFuture<'a, Result<Exchanged, Error>>;
+
+    /// The reservations that stand under this token: what a reserve whose answer was lost did take.
+    fn recover<'a>(&'a self, queue: &'a str, token: Token) -> BoxFuture<'a, Result<Vec<Reservation>, Error>>;
+
+    /// Moves the expiry of reservations to `expires_at`; says for each whether it is still held.
+    fn renew<'a>(
+        &'a self,
+        queue: &'a str,
+        held: &'a [&'a Reservation],
+        expires_at: i64,
+    ) -> BoxFuture<'a, Result<Vec<bool>, Error>>;
+
+    /// Waits until one of the queues may have a job, for `seconds` at most; answers the queue whose wake-up token it
+    /// has taken. That token is in the caller's hand: it goes back with the next exchange, as [`Exchange::woken`].
+    fn wait<'a>(&'a self, queues: &'a [String], seconds: f64)
+    -> BoxFuture<'a, Result<Option<String>, Error>>;
+
+    /// Ends a [`wait`](Queue::wait) that is under way, at once.
+    fn wake(&self) -> BoxFuture<'_, ()>;
+
+    /// Appends a payload to the ready list.
+    fn push<'a>(&'a self, queue: &'a str, payload: &'a [u8]) -> BoxFuture<'a, Result<(), Error>>;
+
+    /// Puts a payload aside until `available_at`.
+    fn later<'a>(
+        &'a self,
+        queue: &'a str,
+        payload: &'a [u8],
+        available_at: i64,
+    ) -> BoxFuture<'a, Result<(), Error>>;
+
+    /// How many jobs the queue holds, by state.
+    fn size<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<Sizes, Error>>;
+
+    /// Removes all jobs but the quarantined ones; answers how many.
+    fn clear<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<u64, Error>>;
+
+    /// Payloads in one state, the next to run first: `limit` of them from `offset` on.
+    fn peek<'a>(
+        &'a self,
+        queue: &'a str,
+        state: State,
+        offset: usize,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Peeked>, Error>>;
+}
+
+/// What one exchange is asked to do.
+#[derive(Debug, Default)]
+pub struct Exchange<'a> {
+    /// Reservations of this queue to settle, [`BATCH_JOBS`] at most.
+    pub settle: &'a [Settling],
+    /// How many jobs to reserve, [`BATCH_JOBS`] at most; 0 only settles.
+    pub want: usize,
+    /// The token that the reserved jobs will stand under.
+    pub token: Token,
+    /// Now, in Unix seconds.
+    pub now: i64,
+    /// For how many seconds the jobs are reserved.
+    pub lease: i64,
+    /// Wake-up tokens in hand: they count for the jobs taken, and go back if jobs are left without one.
+    pub woken: usize,
+}
+
+/// What an exchange did.
+#[derive(Debug, Default)]
+pub struct Exchanged {
+    /// For each settlement, in order: true where it took effect, false where the reservation was no longer held.
+    pub settled: Vec<bool>,
+    /// The jobs reserved, in the order they were taken.
+    pub reserved: Vec<Reservation>,
+    /// Payloads set aside because no worker could read them, with the reason.
+    pub quarantined: Vec<(Bytes, String)>,
+    /// When the next delayed job or expired reservation is due, in Unix seconds; not after now where more are due
+    /// already than one call moves.
+    pub next_due: Option<i64>,
+    /// Jobs that were left on the ready list.
+    pub left: u64,
+}
+
+/// How many jobs a queue holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Ready to run.
+    pub pending: u64,
+    /// Waiting for their time.
+    pub delayed: u64,
+    /// Held by a worker.
+    pub reserved: u64,
+    /// Set aside as unreadable.
+    pub quarantined: u64,
+}
+
+/// Where a job stands in its queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// On the ready list.
+    Pending,
+    /// Under `:delayed`.
+    Delayed,
+    /// Under `:reserved`.
+    Reserved,
+    /// Under `:quarantine`.
+    Quarantined,
+}
+
+/// A payload looked at where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Peeked {
+    /// Its exact bytes.
+    pub payload: Bytes,
+    /// When it is due or its reservation ends, in Unix seconds, where the state has such a time.
+    pub at: Option<f64>,
+}
+
+/// Why a queue could not do its work.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Redis could not be reached, or answered with an error; whether the command took effect is open.
+    #[error("{doing} on queue [{queue}]: {source}")]
+    Redis {
+        /// What we were doing, in the words of the queue.
+        doing: &'static str,
+        /// The queue's name.
+        queue: String,
+        /// What the client or Redis said.
+        source: ::redis::RedisError,
+    },
+    /// Redis answered something that our script never answers.
+    #[error("{doing} on queue [{queue}]: unexpected answer from Redis: {answer}")]
+    Answer {
+        /// What we were doing.
+        doing: &'static str,
+        /// The queue's name.
+        queue: String,
+        /// The answer, shortened.
+        answer: String,
+    },
+}

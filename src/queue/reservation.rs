@@ -1,0 +1,160 @@
+//! A job held under a lease.
+//!
+//! Owns the bytes and the token that fence every settlement. A reservation cannot be cloned and is consumed by
+//! settling it; dropping one unsettled says so in the log, because its job then waits for the lease to run out.
+//! Counterpart in PHP: `Illuminate\Queue\Jobs\RedisJob` (its raw and its reserved bytes).
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::job::Settlement;
+
+/// The fence beside the bytes: 20 bits, carried in the fraction of the reservation's score.
+///
+/// The same job reserved again has the same bytes, so bytes alone would let a late settlement hit a stranger's
+/// reservation. `whole second + n / 2^20` is exact in a double until long after 2038.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Token(u32);
+
+impl Token {
+    /// How many tokens there are.
+    pub const RANGE: u32 = 1 << 20;
+
+    /// A token for one reserve call. Never 0, which is what PHP's whole-second scores look like.
+    pub fn random() -> Self {
+        Token(fastrand::u32(1..Self::RANGE))
+    }
+
+    /// The token with this number.
+    ///
+    /// # Panics
+    /// If it is not below [`Token::RANGE`].
+    pub fn new(number: u32) -> Self {
+        assert!(number < Self::RANGE, "token {number} is not below 2^20");
+        Token(number)
+    }
+
+    /// The number, below 2^20.
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The score of a reservation that ends at this Unix second.
+    pub fn score(self, expires_at: i64) -> f64 {
+        expires_at as f64 + f64::from(self.0) / f64::from(Self::RANGE)
+    }
+}
+
+/// Where the count of attempts stands in the popped bytes, and what it was raised to: all that differs between the
+/// popped and the reserved bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttemptsEdit {
+    /// Byte offset of the value of the last top-level `attempts`.
+    pub at: usize,
+    /// Its length in bytes.
+    pub len: usize,
+    /// The number written in its place: this attempt's.
+    pub attempts: i64,
+}
+
+impl AttemptsEdit {
+    /// The popped bytes with the raised count.
+    pub fn apply(&self, popped: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(popped.len() + 4);
+        bytes.extend_from_slice(&popped[..self.at]);
+        bytes.extend_from_slice(self.attempts.to_string().as_bytes());
+        bytes.extend_from_slice(&popped[self.at + self.len..]);
+        bytes
+    }
+}
+
+/// A job held under a lease: exact bytes and token.
+#[must_use = "a reservation must be settled, or its job waits for the lease to run out"]
+pub struct Reservation {
+    queue: Arc<str>,
+    popped: Bytes,
+    edit: AttemptsEdit,
+    token: Token,
+    open: bool,
+}
+
+impl Reservation {
+    /// A reservation as a queue hands it out.
+    pub fn new(
+        queue: impl Into<Arc<str>>,
+        popped: impl Into<Bytes>,
+        edit: AttemptsEdit,
+        token: Token,
+    ) -> Self {
+        Reservation { queue: queue.into(), popped: popped.into(), edit, token, open: true }
+    }
+
+    /// The queue it was taken from, as polled.
+    pub fn queue(&self) -> &Arc<str> {
+        &self.queue
+    }
+
+    /// The bytes as they were taken from the list.
+    pub fn popped(&self) -> &Bytes {
+        &self.popped
+    }
+
+    /// The bytes that stand under `:reserved`.
+    pub fn reserved(&self) -> Vec<u8> {
+        self.edit.apply(&self.popped)
+    }
+
+    /// The number of this attempt.
+    pub fn attempts(&self) -> i64 {
+        self.edit.attempts
+    }
+
+    /// The token it stands under.
+    pub fn token(&self) -> Token {
+        self.token
+    }
+
+    /// True where both hold the same job, whatever its attempts: the bytes around the count are equal.
+    pub fn same_job(&self, other: &Reservation) -> bool {
+        let around =
+            |r: &Reservation| (r.popped.slice(..r.edit.at), r.popped.slice(r.edit.at + r.edit.len..));
+        self.queue == other.queue && around(self) == around(other)
+    }
+
+    /// It was settled, or is known to be held no more.
+    pub fn close(mut self) {
+        self.open = false;
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if self.open {
+            tracing::error!(queue = %self.queue, attempts = self.edit.attempts, "reservation dropped unsettled");
+        }
+    }
+}
+
+impl fmt::Debug for Reservation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Reservation { queue, popped, edit, token, .. } = self;
+        write!(
+            f,
+            "Reservation({queue}, {} bytes, attempts {}, token {})",
+            popped.len(),
+            edit.attempts,
+            token.0
+        )
+    }
+}
+
+/// A reservation and what is to be done with it.
+#[derive(Debug)]
+pub struct Settling {
+    /// The reservation.
+    pub reservation: Reservation,
+    /// What is done with it. A queue takes [`Settlement::Fail`] as a removal: recording is the worker's business.
+    pub settlement: Settlement,
+}
