@@ -1,11 +1,11 @@
 <?php
-// sqlite.php <database> <<< SQL     runs the statements and prints the rows of the last one as JSON.
+// sqlite.php <database> <SQL>     runs the statements; of a SELECT it prints the rows as JSON.
 // Text that is not UTF-8 is printed as {"base64": ...}. Knows nothing of Laravel or of queues.
 
 $db = new PDO('sqlite:'.$argv[1], null, null, [PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION]);
 $db->exec('PRAGMA busy_timeout = 10000; PRAGMA synchronous = OFF');
 
-$sql = stream_get_contents(STDIN);
+$sql = $argv[2];
 $rows = str_starts_with(ltrim($sql), 'SELECT') ? $db->query($sql)->fetchAll(PDO::FETCH_ASSOC) : $db->exec($sql);
 
 if (is_array($rows)) {
