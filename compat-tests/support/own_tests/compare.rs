@@ -59,7 +59,7 @@ fn zset<'a>(snapshot: &'a mut Snapshot, name: &str) -> &'a mut Vec<(Vec<u8>, f64
     }
 }
 
-fn row<'a>(snapshot: &'a mut Snapshot) -> &'a mut serde_json::Map<String, Value> {
+fn row(snapshot: &mut Snapshot) -> &mut serde_json::Map<String, Value> {
     &mut snapshot.tables.get_mut("failed_jobs").expect("the table")[0]
 }
 
