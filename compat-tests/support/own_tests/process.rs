@@ -52,6 +52,7 @@ fn a_child_dies_when_the_test_process_is_killed() {
         println!("child {}", running.pid());
         wait_until("the kill", || false);
     }
+    let dir = tempfile::tempdir().expect("a directory");
     let mut again = command(std::env::current_exe().expect("this test"));
     again.args([
         "--exact",
@@ -59,7 +60,8 @@ fn a_child_dies_when_the_test_process_is_killed() {
         "support::own_tests::process::a_child_dies_when_the_test_process_is_killed",
     ]);
     let again = Running::start({
-        again.env(PART, "child");
+        // What a killed process leaves lying about goes with this directory.
+        again.env(PART, "child").env("TMPDIR", dir.path());
         again
     });
     let child = || again.stdout().lines().find_map(|line| line.rsplit_once("child ")?.1.parse::<u32>().ok());
