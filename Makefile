@@ -1,0 +1,25 @@
+# The few verbs of the project; `make` alone lists them. Never holds a step that needs more than a line: those are in
+# scripts/ and php-fixtures/.
+
+.PHONY: help demo test check fixtures
+
+help: ## list these verbs
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST)
+
+demo: ## see it take over a queue from PHP
+	@scripts/demo
+
+test: ## install what is missing, then run every test
+	@scripts/setup
+	cargo test
+
+check: ## formatting, lints and documentation
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo clippy --no-default-features --lib -- -D warnings
+	cargo build --no-default-features --lib
+	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items
+
+fixtures: ## record php-fixtures/golden anew from the real Laravel
+	@scripts/setup
+	@php-fixtures/record

@@ -1,0 +1,6 @@
+//! The compatibility tests: everything that crosses a process, against a real redis-server and a real Laravel.
+//! Never part of the library; pure code is tested in its own file.
+
+#![allow(unreachable_pub, reason = "the modules of a test target are read by each other alone")]
+
+mod support;

@@ -1,0 +1,27 @@
+//! What the compatibility tests stand on, each test with parts of its own: no fixed port, no shared file, nothing left
+//! running. In reading order: processes, a Redis, a Laravel application, the state they leave, and two workers compared.
+//! Never holds a test of Handover itself.
+
+pub mod compare;
+pub mod differential;
+pub mod laravel;
+pub mod process;
+pub mod proxy;
+pub mod redis;
+pub mod snapshot;
+
+mod own_tests;
+
+use std::path::{Path, PathBuf};
+
+/// Where the PHP fixtures are.
+pub fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("php-fixtures")
+}
+
+/// The worker under test: the example `compat-worker`, which cargo builds beside this very test.
+pub fn worker_binary() -> PathBuf {
+    let this = std::env::current_exe().expect("the path of this test");
+    let profile = this.parent().and_then(Path::parent).expect("a test lives in target/<profile>/deps");
+    profile.join("examples").join("compat-worker")
+}

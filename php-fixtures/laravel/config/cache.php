@@ -1,0 +1,16 @@
+<?php
+// Where restart signals, exception counters and locks live: files, as in Laravel 8's skeleton, or Redis.
+
+use Illuminate\Support\Str;
+
+return [
+    'default' => env('CACHE_DRIVER', 'file'),
+
+    'stores' => [
+        'array' => ['driver' => 'array', 'serialize' => false],
+        'file' => ['driver' => 'file', 'path' => storage_path('framework/cache/data')],
+        'redis' => ['driver' => 'redis', 'connection' => 'cache', 'lock_connection' => 'default'],
+    ],
+
+    'prefix' => env('CACHE_PREFIX', Str::slug(env('APP_NAME', 'laravel'), '_').'_cache'),
+];
