@@ -12,7 +12,6 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
-use super::array::Array;
 use super::error::{Error, describe};
 use super::name::{Name, text};
 use super::slots::{Lost, Slots};
@@ -58,7 +57,8 @@ pub fn from_value<'de, T: Deserialize<'de>>(value: &'de Value) -> Result<T, Erro
 /// Reads `part`, a value within `root`, as [`from_value`] does; references are looked up in `root`.
 pub fn from_part<'de, T: Deserialize<'de>>(root: &'de Value, part: &'de Value) -> Result<T, Error> {
     let source = Source { root, slots: OnceCell::new(), repeated: Cell::new(0) };
-    read(&source, 0, None, part, PhantomData)
+    let top = Reader { source: &source, value: root, within: None, depth: 0, repeated: false };
+    top.read(part, PhantomData)
 }
 
 /// What all parts of one read share.
@@ -69,10 +69,10 @@ struct Source<'de> {
     repeated: Cell<usize>,
 }
 
-/// The references that are being followed at this place, innermost first.
-struct Followed<'p> {
-    target: &'p Value,
-    outer: Option<&'p Followed<'p>>,
+/// The arrays and objects that are being read at this place, innermost first.
+struct Within<'p> {
+    value: &'p Value,
+    outer: Option<&'p Within<'p>>,
 }
 
 /// One value on its way into a Rust type.
@@ -81,39 +81,21 @@ struct Reader<'de, 'p> {
     source: &'p Source<'de>,
     /// A reference only if it cannot be followed: an error, unless the Rust type does not look.
     value: &'de Value,
+    within: Option<&'p Within<'p>>,
     depth: usize,
-    followed: Option<&'p Followed<'p>>,
-}
-
-fn read<'de, S: DeserializeSeed<'de>>(
-    source: &Source<'de>,
-    depth: usize,
-    followed: Option<&Followed<'_>>,
-    value: &'de Value,
-    seed: S,
-) -> Result<S::Value, Error> {
-    if let Value::Same(index) | Value::Reference(index) = value
-        && let Ok(target) = source.target(*index, followed)
-    {
-        source.repeat(target)?;
-        let followed = Followed { target, outer: followed };
-        return seed.deserialize(Reader { source, value: target, depth, followed: Some(&followed) });
-    }
-    if followed.is_some() {
-        source.repeat(value)?;
-    }
-    seed.deserialize(Reader { source, value, depth, followed })
+    /// Somewhere on the way here a reference was followed.
+    repeated: bool,
 }
 
 impl<'de> Source<'de> {
-    fn target(&self, index: usize, followed: Option<&Followed<'_>>) -> Result<&'de Value, Lost> {
+    fn target(&self, index: usize, within: Option<&Within<'_>>) -> Result<&'de Value, Lost> {
         let target = self.slots.get_or_init(|| Slots::of(self.root)).get(index)?;
-        let mut next = followed;
-        while let Some(follow) = next {
-            if std::ptr::eq(follow.target, target) {
+        let mut around = within;
+        while let Some(Within { value, outer }) = around {
+            if std::ptr::eq(*value, target) {
                 return Err(Lost::Cycle);
             }
-            next = follow.outer;
+            around = *outer;
         }
         Ok(target)
     }
@@ -133,11 +115,25 @@ impl<'de> Source<'de> {
 }
 
 impl<'de, 'p> Reader<'de, 'p> {
+    /// Reads `value`, which stands where this reader stands.
+    fn read<S: DeserializeSeed<'de>>(self, value: &'de Value, seed: S) -> Result<S::Value, Error> {
+        let mut reader = Reader { value, ..self };
+        if let Value::Same(index) | Value::Reference(index) = value
+            && let Ok(target) = self.source.target(*index, self.within)
+        {
+            reader = Reader { value: target, repeated: true, ..self };
+        }
+        if reader.repeated {
+            self.source.repeat(reader.value)?;
+        }
+        seed.deserialize(reader)
+    }
+
     fn mismatch(&self, expected: &dyn Expected) -> Error {
         let (Value::Same(index) | Value::Reference(index)) = self.value else {
             return Error::found(expected, self.value);
         };
-        let why = match self.source.target(*index, self.followed) {
+        let why = match self.source.target(*index, self.within) {
             Err(Lost::Cycle) => "leads back into itself",
             Err(Lost::Hidden) => "counts values inside an object that only its class can read",
             Err(Lost::Missing) | Ok(_) => "leads nowhere",
@@ -153,13 +149,12 @@ impl<'de, 'p> Reader<'de, 'p> {
         }
     }
 
-    /// The way into an array or object, one level deeper.
-    fn inside(&self, members: Vec<(Name<'de>, &'de Value)>) -> Result<Inside<'de, 'p>, Error> {
+    /// The way into this array or object.
+    fn inside(self, members: Vec<(Name<'de>, &'de Value)>) -> Result<Inside<'de, 'p>, Error> {
         if self.depth >= DEPTH {
             return Err(Error::mismatch(format!("Maximum depth of {DEPTH} exceeded")));
         }
-        let reader = Reader { depth: self.depth + 1, ..*self };
-        Ok(Inside { reader, members: members.into_iter(), value: None })
+        Ok(Inside { container: self, members: members.into_iter(), value: None })
     }
 
     fn list<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -321,8 +316,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
 
 /// The entries of an array or object, one after the other.
 struct Inside<'de, 'p> {
-    /// Of the container, but one level deeper.
-    reader: Reader<'de, 'p>,
+    container: Reader<'de, 'p>,
     members: std::vec::IntoIter<(Name<'de>, &'de Value)>,
     /// The entry whose key was read and whose value comes next.
     value: Option<(Name<'de>, &'de Value)>,
@@ -334,8 +328,10 @@ impl<'de> Inside<'de, '_> {
         (name, value): (Name<'de>, &'de Value),
         seed: S,
     ) -> Result<S::Value, Error> {
-        let Reader { source, depth, followed, .. } = self.reader;
-        read(source, depth, followed, value, seed).map_err(|error| error.within(&name))
+        let Reader { value: container, within: outer, depth, .. } = self.container;
+        let within = Within { value: container, outer };
+        let reader = Reader { within: Some(&within), depth: depth + 1, ..self.container };
+        reader.read(value, seed).map_err(|error| error.within(&name))
     }
 }
 
@@ -627,7 +623,7 @@ mod tests {
     fn references_that_cannot_be_followed() {
         err::<serde_json::Value>(
             "O:1:\"A\":1:{s:4:\"self\";r:1;}",
-            "property \"self.self\": reference r:1 leads back into itself",
+            "property \"self\": reference r:1 leads back into itself",
         );
         err::<serde_json::Value>(
             "a:2:{i:0;C:1:\"C\":0:{}i:1;R:3;}",

@@ -1,9 +1,9 @@
 //! PHP's serialize format: parsed without loss, looked into, read into Rust types, written back byte for byte.
 //!
-//! `parse` makes a [`Value`], [`Value::write`] the bytes again, [`from_bytes`] and [`from_value`] any type that serde
-//! can read; [`Model`] is what an Eloquent model becomes in a job. In reading order: `value`, `array`, `name`,
-//! `object`, `walk`, `parse`, `write`, `slots`, `de`, `model`, `error`. Never knows queues or jobs, never runs or loads anything that
-//! the bytes name. Counterpart in PHP: `serialize()` and `unserialize()`.
+//! `parse` makes a `Value`, `Value::write` the bytes again, `from_bytes` and `from_value` any type that serde can
+//! read; `Model` is what an Eloquent model becomes in a job. In reading order: `value`, `array`, `name`, `object`,
+//! `walk`, `parse`, `write`, `slots`, `de`, `model`, `error`. Never knows queues or jobs, never runs or loads what the
+//! bytes name. Counterpart in PHP: `serialize()` and `unserialize()`.
 
 mod array;
 mod de;

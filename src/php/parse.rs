@@ -23,7 +23,8 @@ impl Limits {
             let problem = format!("{} bytes are more than the limit of {}", bytes.len(), self.size);
             return Err(Error::Limit { offset: 0, problem });
         }
-        let mut parser = Parser { bytes, at: 0, limits: self, values: 0, objects: Vec::new(), hidden: false };
+        let mut parser =
+            Parser { bytes, at: 0, limits: self, values: 0, objects: Vec::new(), certain: usize::MAX };
         let value = parser.document()?;
         if parser.at < bytes.len() {
             return Err(parser.wrong("nothing after the value"));
@@ -39,8 +40,8 @@ struct Parser<'a> {
     values: usize,
     /// For every slot so far (see [`Value::Same`]): is it an object?
     objects: Vec<bool>,
-    /// A `C:` object came, whose bytes may hold slots that we do not see.
-    hidden: bool,
+    /// How many slots came up to the first `C:` object: its bytes may hold more, which we do not see.
+    certain: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -129,7 +130,7 @@ impl<'a> Parser<'a> {
                 self.expect(b"{")?;
                 let body = self.take(length)?;
                 self.expect(b"}")?;
-                self.hidden = true;
+                self.certain = self.certain.min(self.objects.len());
                 Value::Custom(Box::new(Custom::new(class, body)))
             }
             b'E' => self.case(start)?,
@@ -235,13 +236,13 @@ impl<'a> Parser<'a> {
     fn reference(&mut self, start: usize, kind: u8, slots: usize) -> Result<Value, Error> {
         let index = self.number(b';')?;
         let written = &self.bytes[start..self.at];
-        if index == 0 || index > slots && !self.hidden {
+        if index == 0 || index > slots && self.certain == usize::MAX {
             return Err(self.bad(start, "a reference to an earlier value", written));
         }
         if kind == b'R' {
             return Ok(Value::Reference(index));
         }
-        if !self.hidden && !self.objects[index - 1] {
+        if index <= self.certain && !self.objects[index - 1] {
             return Err(self.bad(start, "a reference to an earlier object", written));
         }
         Ok(Value::Same(index))
