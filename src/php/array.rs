@@ -46,7 +46,8 @@ impl Array {
         self.entries.push((key.into(), value.into()));
     }
 
-    /// The element under that key as PHP would look it up: `"5"` also finds the int key 5; the last duplicate counts.
+    /// The element under that key as PHP would look it up: `"5"` also finds the int key 5; the last duplicate
+    /// counts.
     pub fn get(&self, key: &str) -> Option<&Value> {
         let wanted = Name::of(key.as_bytes());
         self.entries.iter().rev().find(|(key, _)| key.name() == wanted).map(|(_, value)| value)
@@ -57,9 +58,9 @@ impl Array {
         self.entries.iter().zip(0..).all(|((key, _), index)| key.name() == Name::Int(index))
     }
 
-    /// The pairs PHP would see: of several under one name only one is left, standing where the first stood. In an array
-    /// that is the last. In an object of `class` it is the last too, but an ancestor's private property, which code of
-    /// the class cannot see, gives way to any other.
+    /// The pairs PHP would see: of several under one name only one is left, standing where the first stood.
+    /// In an array that is the last. In an object of `class` it is the last too, but an ancestor's private
+    /// property, which code of the class cannot see, gives way to any other.
     pub(super) fn members<'a>(&'a self, class: Option<&[u8]>) -> Vec<(Name<'a>, &'a Value)> {
         let mut members: Vec<(Name<'a>, &'a Value)> = Vec::with_capacity(self.len());
         let mut seen: HashMap<Name<'a>, (usize, bool)> = HashMap::with_capacity(self.len());
@@ -90,7 +91,8 @@ impl<V: Into<Value>> FromIterator<V> for Array {
 }
 
 impl Drop for Array {
-    /// Takes nested arrays apart level by level: the compiler's own drop would recurse and overflow the stack.
+    /// Takes nested arrays apart level by level: the compiler's own drop would recurse and overflow the
+    /// stack.
     fn drop(&mut self) {
         let mut pending = Vec::new();
         let mut next = Some(std::mem::take(&mut self.entries));

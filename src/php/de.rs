@@ -1,27 +1,29 @@
 //! Reading a value into any type that implements serde's `Deserialize`.
 //!
-//! Owns what PHP's types become in Rust and where references lead. Never converts (`"5"` is no int), never loses: what
-//! does not fit is an error naming the property. Counterpart in PHP: typed properties under `strict_types`.
+//! Owns what PHP's types become in Rust and where references lead. Never converts (`"5"` is no int), never
+//! loses: what does not fit is an error naming the property. Counterpart in PHP: typed properties under
+//! `strict_types`.
+
+mod inside;
 
 use std::cell::{Cell, OnceCell};
 use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, Expected, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
-};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Expected, Visitor};
 
+use self::inside::Inside;
 use super::error::{Error, describe};
 use super::name::{Name, text};
 use super::slots::{Lost, Slots};
 use super::value::Value;
 
-/// How deep values may nest that are read into Rust types. These are read recursively, on the stack of the thread.
+/// How deep values may nest that are read into Rust types. These are read recursively, on the stack of the
+/// thread.
 const DEPTH: usize = 128;
 
-/// How much references may repeat, in bytes: of strings, and 64 for each value. A few bytes of references to references
-/// could otherwise unfold into more than any memory holds.
+/// How much references may repeat, in bytes: of strings, and 64 for each value. A few bytes of references to
+/// references could otherwise unfold into more than any memory holds.
 const REPEATED: usize = 64 << 20;
 
 /// Parses bytes and reads the value into `T`; see [`from_value`].
@@ -42,14 +44,14 @@ pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
 /// | `C:` object | bytes, or `String` if they are UTF-8 |
 /// | reference | what it leads to |
 ///
-/// A struct or enum that is renamed to the qualified name of a PHP class (`#[serde(rename = "App\\Enums\\Suit")]`) takes
-/// no object or case of another class. Where any type goes (`serde_json::Value`, `untagged`, `flatten`) an array is a
-/// list if its keys are 0, 1, 2, ..., an empty one too, and else a map with
-/// `String` keys.
+/// A struct or enum that is renamed to the qualified name of a PHP class (`#[serde(rename =
+/// "App\\Enums\\Suit")]`) takes no object or case of another class. Where any type goes (`serde_json::Value`,
+/// `untagged`, `flatten`) an array is a list if its keys are 0, 1, 2, ..., an empty one too, and else a map
+/// with `String` keys.
 ///
-/// Errors name the property. Also errors: nesting beyond 128 levels; a reference that leads back into itself; one behind
-/// a `C:` object, as only its class knows how many numbers its bytes use up; references that repeat more than 64 MiB
-/// (their strings, and 64 bytes for each value).
+/// Errors name the property. Also errors: nesting beyond 128 levels; a reference that leads back into itself;
+/// one behind a `C:` object, as only its class knows how many numbers its bytes use up; references that
+/// repeat more than 64 MiB (their strings, and 64 bytes for each value).
 pub fn from_value<'de, T: Deserialize<'de>>(value: &'de Value) -> Result<T, Error> {
     from_part(value, value)
 }
@@ -311,113 +313,6 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_unit()
-    }
-}
-
-/// The entries of an array or object, one after the other.
-struct Inside<'de, 'p> {
-    container: Reader<'de, 'p>,
-    members: std::vec::IntoIter<(Name<'de>, &'de Value)>,
-    /// The entry whose key was read and whose value comes next.
-    value: Option<(Name<'de>, &'de Value)>,
-}
-
-impl<'de> Inside<'de, '_> {
-    fn read<S: DeserializeSeed<'de>>(
-        &self,
-        (name, value): (Name<'de>, &'de Value),
-        seed: S,
-    ) -> Result<S::Value, Error> {
-        let Reader { value: container, within: outer, depth, .. } = self.container;
-        let within = Within { value: container, outer };
-        let reader = Reader { within: Some(&within), depth: depth + 1, ..self.container };
-        reader.read(value, seed).map_err(|error| error.within(&name))
-    }
-}
-
-impl<'de> SeqAccess<'de> for Inside<'de, '_> {
-    type Error = Error;
-
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
-        self.members.next().map(|entry| self.read(entry, seed)).transpose()
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.members.len())
-    }
-}
-
-impl<'de> MapAccess<'de> for Inside<'de, '_> {
-    type Error = Error;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
-        self.value = self.members.next();
-        let key = self.value.map(|(name, _)| seed.deserialize(name).map_err(|error| error.within(&name)));
-        key.transpose()
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
-        match self.value.take() {
-            Some(entry) => self.read(entry, seed),
-            None => Err(Error::custom("a value was asked for before its key")),
-        }
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.members.len())
-    }
-}
-
-impl<'de> EnumAccess<'de> for Inside<'de, '_> {
-    type Error = Error;
-    type Variant = Self;
-
-    fn variant_seed<S: DeserializeSeed<'de>>(mut self, seed: S) -> Result<(S::Value, Self), Error> {
-        match self.next_key_seed(seed)? {
-            Some(variant) => Ok((variant, self)),
-            None => Err(Error::custom("expected the name of a variant, found an empty array")),
-        }
-    }
-}
-
-impl<'de> VariantAccess<'de> for Inside<'de, '_> {
-    type Error = Error;
-
-    fn unit_variant(mut self) -> Result<(), Error> {
-        self.next_value()
-    }
-
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(mut self, seed: S) -> Result<S::Value, Error> {
-        self.next_value_seed(seed)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(mut self, length: usize, visitor: V) -> Result<V::Value, Error> {
-        self.next_value_seed(Body { length: Some(length), visitor })
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        mut self,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        self.next_value_seed(Body { length: None, visitor })
-    }
-}
-
-/// The data of a variant: a tuple of that length, or a struct.
-struct Body<V> {
-    length: Option<usize>,
-    visitor: V,
-}
-
-impl<'de, V: Visitor<'de>> DeserializeSeed<'de> for Body<V> {
-    type Value = V::Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        match self.length {
-            Some(length) => deserializer.deserialize_tuple(length, self.visitor),
-            None => deserializer.deserialize_map(self.visitor),
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What can go wrong between PHP's bytes and a Rust value, in PHP's words.
 //!
-//! Owns the error type of the module and how a value is named in a message. Never holds a whole value: what is quoted
-//! is cut. Counterpart in PHP: the warnings of `unserialize()` and the messages of `TypeError`.
+//! Owns the error type of the module and how a value is named in a message. Never holds a whole value: what
+//! is quoted is cut. Counterpart in PHP: the warnings of `unserialize()` and the messages of `TypeError`.
 
 use std::fmt;
 

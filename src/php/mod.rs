@@ -1,9 +1,10 @@
-//! PHP's serialize format: parsed without loss, looked into, read into Rust types, written back byte for byte.
+//! PHP's serialize format: parsed without loss, looked into, read into Rust types, written back byte for
+//! byte.
 //!
-//! `parse` makes a `Value`, `Value::write` the bytes again, `from_bytes` and `from_value` any type that serde can
-//! read; `Model` is what an Eloquent model becomes in a job. In reading order: `value`, `array`, `name`, `object`,
-//! `walk`, `parse`, `write`, `slots`, `de`, `model`, `error`. Never knows queues or jobs, never runs or loads what the
-//! bytes name. Counterpart in PHP: `serialize()` and `unserialize()`.
+//! `parse` makes a `Value`, `Value::write` the bytes again, `from_bytes` and `from_value` any type that serde
+//! can read; `Model` is what an Eloquent model becomes in a job. In reading order: `value`, `array`, `name`,
+//! `object`, `walk`, `parse`, `write`, `slots`, `de`, `model`, `error`. Never knows queues or jobs, never
+//! runs or loads what the bytes name. Counterpart in PHP: `serialize()` and `unserialize()`.
 
 mod array;
 mod de;
@@ -29,7 +30,8 @@ pub use write::write;
 /// What bytes may ask for before they are refused with [`Error::Limit`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Nested arrays and objects; 4096, PHP's own `unserialize_max_depth`. Empty ones do not count as a level.
+    /// Nested arrays and objects; 4096, PHP's own `unserialize_max_depth`. Empty ones do not count as a
+    /// level.
     pub depth: usize,
     /// Bytes; 256 MiB.
     pub size: usize,

@@ -1,4 +1,5 @@
-//! `Model`: what Laravel's `SerializesModels` leaves in a job in the place of an Eloquent model or collection.
+//! `Model`: what Laravel's `SerializesModels` leaves in a job in the place of an Eloquent model or
+//! collection.
 //!
 //! Owns the shape of the identifier. Never loads the model: that is the handler's query. Counterpart in PHP:
 //! `Illuminate\Contracts\Database\ModelIdentifier`.
@@ -12,8 +13,8 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename = "Illuminate\\Contracts\\Database\\ModelIdentifier")]
 pub struct Model {
-    /// The model's class, or its alias in the morph map where the app says so (Laravel 12.50 and later). `None` for an
-    /// empty collection.
+    /// The model's class, or its alias in the morph map where the app says so (Laravel 12.50 and later).
+    /// `None` for an empty collection.
     pub class: Option<String>,
     /// The primary key; of a collection, a list of them.
     pub id: ModelId,

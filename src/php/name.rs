@@ -1,7 +1,7 @@
 //! What a key or the name of a property means, once how it was written is put aside.
 //!
-//! Owns that `"5"` and 5 are one key to PHP, and what a key becomes in Rust. Never knows visibility: names come here
-//! demangled. Counterpart in PHP: `ZEND_HANDLE_NUMERIC_STR`.
+//! Owns that `"5"` and 5 are one key to PHP, and what a key becomes in Rust. Never knows visibility: names
+//! come here demangled. Counterpart in PHP: `ZEND_HANDLE_NUMERIC_STR`.
 
 use std::fmt;
 
@@ -50,8 +50,9 @@ macro_rules! ints {
     )*};
 }
 
-/// A key or the name of a property: text, except where an int is asked for. Where any type goes it is text too: serde
-/// buffers such keys (`untagged`, `flatten`), and from a buffered int it makes no `String` and no field's name.
+/// A key or the name of a property: text, except where an int is asked for. Where any type goes it is text
+/// too: serde buffers such keys (`untagged`, `flatten`), and from a buffered int it makes no `String` and no
+/// field's name.
 impl<'de> Deserializer<'de> for Name<'de> {
     type Error = Error;
 

@@ -1,7 +1,7 @@
 //! Objects of all three kinds: with properties (`O:`), with bytes of their own (`C:`), enum cases (`E:`).
 //!
-//! Owns class names, the mangling of property names and who sees which property. Never knows what a class means.
-//! Counterpart in PHP: zend_object, `zend_unmangle_property_name`.
+//! Owns class names, the mangling of property names and who sees which property. Never knows what a class
+//! means. Counterpart in PHP: zend_object, `zend_unmangle_property_name`.
 
 use super::array::Array;
 use super::name::Name;
@@ -37,8 +37,8 @@ impl Object {
         &self.properties
     }
 
-    /// The property of that name, whatever its visibility. An ancestor's private property gives way to a public,
-    /// protected or own private one of the same name; of several like ones the last counts.
+    /// The property of that name, whatever its visibility. An ancestor's private property gives way to a
+    /// public, protected or own private one of the same name; of several like ones the last counts.
     pub fn get(&self, name: &str) -> Option<&Value> {
         let wanted = Name::of(name.as_bytes());
         let mut hidden = None;
@@ -108,7 +108,8 @@ pub(super) enum Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    /// Takes `\0*\0name` and `\0Class\0name` apart. What only begins like one is a plain name, as in `__serialize` data.
+    /// Takes `\0*\0name` and `\0Class\0name` apart. What only begins like one is a plain name, as in
+    /// `__serialize` data.
     pub(super) fn demangle(name: &'a [u8]) -> (Scope<'a>, &'a [u8]) {
         // The last NUL: the name of an anonymous class holds one itself.
         let end = match name {
@@ -130,7 +131,8 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// Can this be the name of a class, as `unserialize()` tests it? Letters, digits, `_`, `\` and all bytes from 0x80.
+/// Can this be the name of a class, as `unserialize()` tests it? Letters, digits, `_`, `\` and all bytes from
+/// 0x80.
 pub(super) fn is_class_name(name: &[u8]) -> bool {
     !matches!(name, [] | [b'\\', ..]) && name.iter().all(|byte| *byte == b'\\' || is_name_byte(*byte))
 }

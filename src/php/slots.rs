@@ -1,7 +1,7 @@
 //! The numbers that `r:` and `R:` point with.
 //!
-//! Owns the counting: every value takes the next slot, from 1 at the root; keys and `R:` take none. Never follows more
-//! than was asked for. Counterpart in PHP: `var_push` and `var_access` of `unserialize()`.
+//! Owns the counting: every value takes the next slot, from 1 at the root; keys and `R:` take none. Never
+//! follows more than was asked for. Counterpart in PHP: `var_push` and `var_access` of `unserialize()`.
 
 use super::value::Value;
 use super::walk::Step;
@@ -9,8 +9,8 @@ use super::walk::Step;
 /// Every slot of a root value, in order.
 pub(super) struct Slots<'a> {
     values: Vec<&'a Value>,
-    /// How many slots come before anything a `C:` object hides. Its bytes may hold values that took slots too, and only
-    /// its class knows how many, so later numbers cannot be told.
+    /// How many slots come before anything a `C:` object hides. Its bytes may hold values that took slots
+    /// too, and only its class knows how many, so later numbers cannot be told.
     certain: usize,
 }
 

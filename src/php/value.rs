@@ -1,7 +1,7 @@
 //! `Value`: any PHP value, with everything needed to write back the bytes it was read from.
 //!
-//! Owns the scalars (`Int`, `Float`, `Str`) and the quick looks into a value. Never follows references by itself and
-//! never converts: `"5"` is a string. Counterpart in PHP: the zval.
+//! Owns the scalars (`Int`, `Float`, `Str`) and the quick looks into a value. Never follows references by
+//! itself and never converts: `"5"` is a string. Counterpart in PHP: the zval.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,8 +12,8 @@ use super::slots::Slots;
 
 /// Any PHP value.
 ///
-/// Two values are equal when they are written as the same bytes: `i:5;` and `i:+5;` differ, `d:NAN;` equals itself.
-/// Cloning, comparing, printing, writing and dropping take no stack for nesting.
+/// Two values are equal when they are written as the same bytes: `i:5;` and `i:+5;` differ, `d:NAN;` equals
+/// itself. Cloning, comparing, printing, writing and dropping take no stack for nesting.
 pub enum Value {
     /// `N;`
     Null,
@@ -33,8 +33,8 @@ pub enum Value {
     Custom(Box<Custom>),
     /// `E:11:"Suit:Hearts";`
     Enum(Box<Case>),
-    /// `r:2;`, the same object again. The number is a slot: every value (keys are none) takes the next one, starting
-    /// with 1 at the root; only `R:` takes none.
+    /// `r:2;`, the same object again. The number is a slot: every value (keys are none) takes the next one,
+    /// starting with 1 at the root; only `R:` takes none.
     Same(usize),
     /// `R:2;`, a PHP reference (`&$x`) to the slot of that number.
     Reference(usize),
@@ -101,8 +101,8 @@ impl Value {
         }
     }
 
-    /// What `value`, a part of this root, stands for: itself, or where its reference leads. `None` where that cannot
-    /// be known (see [`from_value`](super::from_value)). Every call walks the root once.
+    /// What `value`, a part of this root, stands for: itself, or where its reference leads. `None` where that
+    /// cannot be known (see [`from_value`](super::from_value)). Every call walks the root once.
     pub fn follow<'a>(&'a self, value: &'a Value) -> Option<&'a Value> {
         match value {
             Value::Same(index) | Value::Reference(index) => Slots::of(self).get(*index).ok(),
@@ -118,7 +118,8 @@ impl fmt::Debug for Value {
     }
 }
 
-/// How a scalar was written, kept only where PHP itself would write it otherwise. Boxed by its holders: it is rare.
+/// How a scalar was written, kept only where PHP itself would write it otherwise. Boxed by its holders: it is
+/// rare.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Written(pub(super) Box<[u8]>);
 
@@ -164,7 +165,8 @@ pub struct Float(Box<str>);
 impl Float {
     /// The number.
     pub fn get(&self) -> f64 {
-        // PHP's three words are also Rust's; every other text is a number that Rust reads to the same nearest double.
+        // PHP's three words are also Rust's; every other text is a number that Rust reads to the same nearest
+        // double.
         self.0.parse().unwrap_or(f64::NAN)
     }
 

@@ -1,7 +1,8 @@
-//! Going through a value, and putting one together, without recursion: nesting comes from outside and may be deep.
+//! Going through a value, and putting one together, without recursion: nesting comes from outside and may be
+//! deep.
 //!
-//! Owns the order of values (a container, then key and value in turn, then its end) and what follows from it: cloning
-//! and comparing. Never follows references. Counterpart in PHP: none; PHP recurses and counts.
+//! Owns the order of values (a container, then key and value in turn, then its end) and what follows from it:
+//! cloning and comparing. Never follows references. Counterpart in PHP: none; PHP recurses and counts.
 
 use std::slice;
 
@@ -215,7 +216,8 @@ mod tests {
         }
     }
 
-    /// In a debug build, on the 2 MiB a thread gets: far deeper than any limit, so depth costs no stack anywhere.
+    /// In a debug build, on the 2 MiB a thread gets: far deeper than any limit, so depth costs no stack
+    /// anywhere.
     #[test]
     fn depth_takes_no_stack() {
         let depth = 200_000;
