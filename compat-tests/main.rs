@@ -3,4 +3,5 @@
 
 #![allow(unreachable_pub, reason = "the modules of a test target are read by each other alone")]
 
+mod differential;
 mod support;

@@ -4,8 +4,18 @@
 //! between the two leaves a job in both places, never in none.
 //! Counterpart in PHP: `Illuminate\Queue\Failed\FailedJobProviderInterface`.
 
-use bytes::Bytes;
+mod null;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
+use bytes::Bytes;
+use uuid::Uuid;
+
+pub use null::NullStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
+
+use crate::job::Payload;
 use crate::queue::BoxFuture;
 
 /// One failed job, in the shape of Laravel's table.
@@ -25,6 +35,21 @@ pub struct FailedJob {
     pub failed_at: i64,
 }
 
+impl FailedJob {
+    /// The record of a job that failed at this Unix second.
+    pub fn new(connection: &str, queue: &str, payload: &Payload, exception: String, failed_at: i64) -> Self {
+        let uuid = payload.uuid().filter(|uuid| !uuid.is_empty());
+        FailedJob {
+            uuid: uuid.unwrap_or_else(|| Uuid::new_v5(&Uuid::NAMESPACE_OID, payload.raw()).to_string()),
+            connection: connection.to_owned(),
+            queue: queue.to_owned(),
+            payload: payload.raw().clone(),
+            exception,
+            failed_at,
+        }
+    }
+}
+
 /// Keeps failed jobs.
 pub trait FailedJobStore: Send + Sync + 'static {
     /// Keeps a job; one with the same uuid is replaced (`queue:retry` pushes before it deletes the row).
@@ -37,7 +62,22 @@ pub trait FailedJobStore: Send + Sync + 'static {
     fn list(&self) -> BoxFuture<'_, Result<Vec<FailedJob>, Error>>;
 }
 
-/// Why a failed job could not be kept.
+/// Why a failed job could not be kept or read.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Error(pub String);
+#[non_exhaustive]
+pub enum Error {
+    /// SQLite creates no file here: the app's migrations do.
+    #[error("Database file at path [{0}] does not exist. Create it, and run `php artisan migrate`.")]
+    NoDatabase(String),
+    /// The database refused.
+    #[cfg(feature = "sqlite")]
+    #[error("{doing} in table [{table}]: {source}")]
+    Sql {
+        /// What we were doing.
+        doing: &'static str,
+        /// The table.
+        table: String,
+        /// What the database said.
+        source: sqlx::Error,
+    },
+}

@@ -1,12 +1,20 @@
 //! A look into the serialized command of an object job.
+//!
+//! Costs nothing until somebody asks: the class comes from the envelope, the properties are parsed on first use.
+//! Never runs anything: what the command means to PHP is named, not done.
+//! Counterpart in PHP: `Illuminate\Queue\CallQueuedHandler::getCommand`.
+
+use std::sync::OnceLock;
 
 use super::Payload;
+use crate::php;
 
 /// The command of an object job.
 #[derive(Debug)]
 pub struct Command {
     class: String,
     serialized: String,
+    value: OnceLock<Result<php::Value, php::Error>>,
 }
 
 impl Command {
@@ -18,7 +26,7 @@ impl Command {
             command: String,
         }
         let data: Data = serde_json::from_str(payload.data()?.get()).ok()?;
-        Some(Command { class: data.command_name, serialized: data.command })
+        Some(Command { class: data.command_name, serialized: data.command, value: OnceLock::new() })
     }
 
     /// The class of the command, as `data.commandName` gives it.
@@ -29,5 +37,35 @@ impl Command {
     /// PHP's serialized form of the command, or the encrypted envelope around it.
     pub fn serialized(&self) -> &str {
         &self.serialized
+    }
+
+    /// True where the command is encrypted: Laravel tells the two apart by the first two bytes.
+    pub fn is_encrypted(&self) -> bool {
+        !self.serialized.starts_with("O:")
+    }
+
+    /// The command's properties, parsed once.
+    pub fn value(&self) -> Result<&php::Value, php::Error> {
+        self.value.get_or_init(|| php::parse(self.serialized.as_bytes())).as_ref().map_err(Clone::clone)
+    }
+
+    /// What the command asks of Laravel beyond running it, which no native handler can give it yet; `None` where it
+    /// asks for nothing.
+    pub fn asks_for(&self) -> Option<&'static str> {
+        if self.is_encrypted() {
+            return Some("its command is encrypted");
+        }
+        let command = self.value().ok()?;
+        let filled =
+            |name| command.get(name).and_then(php::Value::as_array).is_some_and(|array| !array.is_empty());
+        if filled("chained") {
+            Some("it carries a chain to go on with")
+        } else if command.get("batchId").is_some_and(|id| !id.is_null()) {
+            Some("it counts towards a batch")
+        } else if filled("middleware") {
+            Some("it carries job middleware")
+        } else {
+            None
+        }
     }
 }

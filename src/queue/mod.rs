@@ -3,6 +3,8 @@
 //! Owns what a reservation is and what a queue promises about it. Never runs a job and never decides a retry.
 //! Counterpart in PHP: `Illuminate\Contracts\Queue\Queue`, `Illuminate\Queue\RedisQueue`.
 
+mod memory;
+mod redis;
 mod reservation;
 
 use std::future::Future;
@@ -10,6 +12,8 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 
+pub use self::memory::MemoryQueue;
+pub use self::redis::{RedisQueue, RedisQueueOptions};
 pub use self::reservation::{AttemptsEdit, Reservation, Settling, Token};
 
 /// A boxed future, so that queues and handlers can stand behind `dyn`.
@@ -100,8 +104,8 @@ pub struct Exchanged {
     pub settled: Vec<bool>,
     /// The jobs reserved, in the order they were taken.
     pub reserved: Vec<Reservation>,
-    /// Payloads set aside because no worker could read them, with the reason.
-    pub quarantined: Vec<(Bytes, String)>,
+    /// Payloads set aside because no worker could read them: size in bytes, and the reason.
+    pub quarantined: Vec<(usize, String)>,
     /// When the next delayed job or expired reservation is due, in Unix seconds; not after now where more are due
     /// already than one call moves.
     pub next_due: Option<i64>,
@@ -156,7 +160,7 @@ pub enum Error {
         /// The queue's name.
         queue: String,
         /// What the client or Redis said.
-        source: ::redis::RedisError,
+        source: crate::redis::Error,
     },
     /// Redis answered something that our script never answers.
     #[error("{doing} on queue [{queue}]: unexpected answer from Redis: {answer}")]

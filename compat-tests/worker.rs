@@ -1,0 +1,184 @@
+//! The worker that the compatibility tests start: native handlers that do what the job classes of
+//! `php-fixtures/laravel` do, line for line of their trace. Takes `queue:work`'s flags.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use handover::events::Event;
+use handover::{Context, Exception, Job, Outcome, Worker};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Succeed {
+    name: String,
+    args: serde_json::Value,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct SendWelcomeEmail {
+    name: String,
+    user: handover::php::Model,
+    subject: String,
+    headers: std::collections::HashMap<String, String>,
+    #[serde(rename = "replyTo")]
+    reply_to: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Throws {
+    name: String,
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    times: i64,
+}
+
+#[derive(Deserialize)]
+struct Releases {
+    name: String,
+    wait: u64,
+    times: i64,
+}
+
+#[derive(Deserialize)]
+struct FailsItself {
+    name: String,
+    message: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Sleeps {
+    name: String,
+    seconds: f64,
+}
+
+#[derive(Deserialize)]
+struct EatsMemory {
+    name: String,
+    megabytes: usize,
+}
+
+fn trace(line: &str) {
+    let path = std::env::var_os("TRACE_FILE")
+        .map_or_else(|| Path::new("storage/trace.log").to_owned(), PathBuf::from);
+    let mut file = OpenOptions::new().append(true).create(true).open(path).expect("the trace file");
+    file.write_all(format!("{line}\n").as_bytes()).expect("a trace line");
+}
+
+fn short(job: &Job) -> String {
+    let class = job.name();
+    class.rsplit('\\').next().unwrap_or(class).to_owned()
+}
+
+fn ran(ctx: &Context, name: &str, what: &str) {
+    let line = format!("{} {name} attempt {} {what}", short(ctx.job()), ctx.job().attempts);
+    trace(line.trim_end());
+}
+
+fn boom(message: &str) -> Exception {
+    Exception::new("RuntimeException", message)
+}
+
+/// The `failed()` method of the fixtures' base class.
+fn on_failed(event: &Event) {
+    let Event::Failed { job, exception, .. } = event else { return };
+    let Some(Ok(value)) = job.payload.command().map(|command| command.value()) else { return };
+    let name = value.get("name").and_then(|name| name.as_str()).unwrap_or_default();
+    let called = format!("{} {name}", short(job));
+    trace(&format!("{} failed {}: {}", called.trim(), exception.class, exception.message));
+}
+
+async fn legacy(data: serde_json::Value, ctx: Context) -> Result<Outcome, Exception> {
+    let job = ctx.job();
+    let method = job.payload.job().and_then(|job| job.split_once('@')).map_or("fire", |(_, method)| method);
+    trace(&format!("Legacy {method} attempt {} {data}", job.attempts));
+    match method {
+        "fire" => Ok(Outcome::Deleted),
+        "again" if job.attempts > 1 => Ok(Outcome::Deleted),
+        "again" => Ok(Outcome::Released(Duration::ZERO)),
+        "throws" => Err(boom("legacy boom")),
+        other => Err(boom(&format!("no method {other}"))),
+    }
+}
+
+fn with_handlers(worker: Worker) -> Worker {
+    worker
+        .on_event(on_failed)
+        .handle("App\\Jobs\\Succeed", async |job: Succeed, ctx: Context| {
+            let none = job.args.as_array().is_some_and(Vec::is_empty);
+            ran(&ctx, &job.name, &if none { String::new() } else { job.args.to_string() });
+        })
+        .handle("App\\Jobs\\SendWelcomeEmail", async |job: SendWelcomeEmail, ctx: Context| {
+            assert_eq!(job.headers["X-Mailer"], "fixture");
+            assert_eq!(job.reply_to, None);
+            assert_eq!(job.user.id.as_int(), Some(1));
+            ran(&ctx, &job.name, &format!("to User {}: {}", job.user.id, job.subject));
+        })
+        .handle("App\\Jobs\\OnOtherQueue", async |job: Named, ctx: Context| ran(&ctx, &job.name, ""))
+        .handle("App\\Jobs\\Visibilities", async |job: Named, ctx: Context| ran(&ctx, &job.name, "parent"))
+        .handle("App\\Jobs\\ThrowsAlways", async |job: Throws, ctx: Context| {
+            ran(&ctx, &job.name, "");
+            Err::<(), _>(boom(&job.message))
+        })
+        .handle("App\\Jobs\\RetriesUntil", async |job: Named, ctx: Context| {
+            ran(&ctx, &job.name, "");
+            Err::<(), _>(boom("not yet"))
+        })
+        .handle("App\\Jobs\\ThrowsThenSucceeds", async |job: Throws, ctx: Context| {
+            ran(&ctx, &job.name, "");
+            let attempt = ctx.job().attempts;
+            if attempt > job.times {
+                return Ok(());
+            }
+            Err(boom(&format!("attempt {attempt} of {} that throw", job.times)))
+        })
+        .handle("App\\Jobs\\ReleasesItself", async |job: Releases, ctx: Context| {
+            ran(&ctx, &job.name, "");
+            if ctx.job().attempts <= job.times {
+                return Outcome::Released(Duration::from_secs(job.wait));
+            }
+            Outcome::Completed
+        })
+        .handle("App\\Jobs\\FailsItself", async |job: FailsItself, ctx: Context| {
+            ran(&ctx, &job.name, "");
+            Outcome::Failed(match job.message {
+                Some(message) => Exception::new("LogicException", message),
+                None => Exception::manually_failed(),
+            })
+        })
+        .handle("App\\Jobs\\DeletesItself", async |job: Named, ctx: Context| {
+            ran(&ctx, &job.name, "");
+            Outcome::Deleted
+        })
+        .handle("App\\Jobs\\Sleeps", async |job: Sleeps, ctx: Context| {
+            ran(&ctx, &job.name, "starts");
+            tokio::time::sleep(Duration::from_secs_f64(job.seconds)).await;
+            ran(&ctx, &job.name, "ends");
+        })
+        .handle("App\\Jobs\\WaitsForGate", async |job: Named, ctx: Context| {
+            ran(&ctx, &job.name, "waits");
+            while !Path::new("storage/gates").join(&job.name).exists() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            ran(&ctx, &job.name, "passes");
+        })
+        .handle("App\\Jobs\\EatsMemory", async |job: EatsMemory, ctx: Context| {
+            ran(&ctx, &job.name, "");
+            std::mem::forget(vec![1_u8; job.megabytes << 20]);
+        })
+        .handle("App\\Legacy", legacy)
+}
+
+#[tokio::main]
+async fn main() -> handover::Result<ExitCode> {
+    let worker = with_handlers(Worker::from_args()?);
+    Ok(worker.run().await?.exit_code())
+}

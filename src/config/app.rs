@@ -1,0 +1,204 @@
+//! What the app's configuration resolves to: asked of the app's own PHP, once, at start.
+//!
+//! The one place that runs PHP to read settings. Never writes to the app.
+//! Counterpart in PHP: the configuration repository after `artisan` has booted.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+
+use super::Error;
+
+const PROBE: &str = include_str!("probe.php");
+
+/// The app's resolved configuration, as far as a worker needs it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct App {
+    /// The framework's version, e.g. `8.83.26`.
+    pub version: String,
+    /// `app.timezone`.
+    pub timezone: String,
+    /// `queue.output_timezone`.
+    pub output_timezone: Option<String>,
+    /// The queue connection's name.
+    pub connection: String,
+    /// Its driver.
+    pub driver: Option<String>,
+    /// Its default queue.
+    pub queue: String,
+    /// Its `retry_after`; null means 60, or never under Horizon.
+    pub retry_after: Option<i64>,
+    /// Its `migration_batch_size`.
+    pub migration_batch_size: Option<i64>,
+    /// Horizon is installed.
+    pub horizon: bool,
+    /// Its Redis connection, where that is a single server.
+    pub redis: Option<AppRedis>,
+    /// Its Redis connection is a cluster.
+    pub cluster: bool,
+    /// `queue.failed`.
+    pub failed: AppFailed,
+}
+
+/// A Redis connection of the app.
+#[derive(Clone, Deserialize)]
+pub struct AppRedis {
+    /// Its name under `database.redis`.
+    pub name: String,
+    /// `tls`, `tcp`, `unix` or nothing.
+    pub scheme: Option<String>,
+    /// A host, `tls://host`, or the path of a socket.
+    pub host: String,
+    /// The port; 0 with a socket.
+    pub port: u16,
+    /// The database's number.
+    pub database: i64,
+    /// The ACL user.
+    pub username: Option<String>,
+    /// The password.
+    pub password: Option<String>,
+    /// The key prefix in effect.
+    pub prefix: String,
+    /// phpredis options that rewrite values: `serializer`, `compression`.
+    pub rewrites_values: Vec<String>,
+}
+
+impl std::fmt::Debug for AppRedis {
+    /// Without the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AppRedis({} at {}:{}/{})", self.name, self.host, self.port, self.database)
+    }
+}
+
+/// Where the app keeps failed jobs.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AppFailed {
+    /// `database-uuids`, `database`, `file`, `null`, ...
+    pub driver: String,
+    /// The table.
+    pub table: String,
+    /// The file of the `file` driver.
+    pub path: String,
+    /// How many jobs that file holds.
+    pub limit: usize,
+    /// The database connection.
+    pub database: AppDatabase,
+}
+
+/// A database connection of the app.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AppDatabase {
+    /// Its name.
+    pub name: String,
+    /// `sqlite`, `mysql`, ...
+    pub driver: Option<String>,
+    /// The database: a file for SQLite.
+    pub path: Option<String>,
+    /// The table prefix.
+    pub prefix: String,
+}
+
+impl App {
+    /// Asks the app in this directory; an empty `connection` stands for its default one.
+    ///
+    /// # Errors
+    /// Where PHP cannot be run or the app does not boot; the message carries what PHP said.
+    pub fn ask(directory: &Path, php: &str, connection: &str) -> Result<Self, Error> {
+        let marker = format!("handover-{:016x}:", fastrand::u64(..));
+        // PHP reads the script from its standard input: nothing is written into the app.
+        let mut child = Command::new(php)
+            .args(["-d", "display_errors=stderr", "--", &marker, connection])
+            .current_dir(directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|source| Error::NoPhp { php: php.to_owned(), source })?;
+        let mut stdin = child.stdin.take().expect("piped");
+        let _ = std::io::Write::write_all(&mut stdin, PROBE.as_bytes());
+        drop(stdin);
+        let output =
+            child.wait_with_output().map_err(|source| Error::NoPhp { php: php.to_owned(), source })?;
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let answer = stdout.lines().find_map(|line| line.strip_prefix(&marker));
+        answer.and_then(|json| serde_json::from_str(json).ok()).ok_or_else(|| {
+            let said = format!("{stdout}{}", String::from_utf8_lossy(&output.stderr));
+            let said = said.trim().chars().take(600).collect();
+            Error::AppDoesNotBoot { directory: directory.to_owned(), said }
+        })
+    }
+
+    /// Major and minor of the framework's version.
+    pub fn version(&self) -> (u32, u32) {
+        let mut parts = self.version.split('.').map(|part| part.parse().unwrap_or(0));
+        (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+    }
+}
+
+impl AppRedis {
+    /// The URL of this connection.
+    ///
+    /// # Errors
+    /// Where it speaks TLS, which is not supported yet.
+    pub fn url(&self) -> Result<String, Error> {
+        if self.scheme.as_deref() == Some("tls") || self.host.starts_with("tls://") {
+            return Err(Error::Tls { name: self.name.clone() });
+        }
+        let host = self.host.trim_start_matches("tcp://");
+        let database = self.database;
+        let user = self.username.as_deref().map(encoded).unwrap_or_default();
+        let password = self.password.as_deref().filter(|password| !password.is_empty()).map(encoded);
+        if let Some(path) = host.strip_prefix("unix://").or(host.starts_with('/').then_some(host)) {
+            let password = password.map(|password| format!("&pass={password}")).unwrap_or_default();
+            let user = if user.is_empty() { user } else { format!("&user={user}") };
+            return Ok(format!("redis+unix://{path}?db={database}{user}{password}"));
+        }
+        let login = password.map(|password| format!("{user}:{password}@")).unwrap_or_default();
+        Ok(format!("redis://{login}{host}:{}/{database}", self.port))
+    }
+}
+
+/// Percent-encoded for a URL.
+fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|byte| if plain(byte) { (byte as char).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redis(host: &str) -> AppRedis {
+        AppRedis {
+            name: "default".into(),
+            scheme: None,
+            host: host.into(),
+            port: 6379,
+            database: 2,
+            username: None,
+            password: Some("p@ss/w".into()),
+            prefix: String::new(),
+            rewrites_values: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_connection_becomes_a_url() {
+        assert_eq!(redis("localhost").url().unwrap(), "redis://:p%40ss%2Fw@localhost:6379/2");
+        assert_eq!(
+            redis("/run/redis.sock").url().unwrap(),
+            "redis+unix:///run/redis.sock?db=2&pass=p%40ss%2Fw"
+        );
+        let user = AppRedis { username: Some("worker".into()), ..redis("10.0.0.1") };
+        assert_eq!(user.url().unwrap(), "redis://worker:p%40ss%2Fw@10.0.0.1:6379/2");
+        assert!(redis("tls://redis.example").url().unwrap_err().to_string().contains("TLS"));
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        assert!(!format!("{:?}", redis("localhost")).contains("p@ss"));
+    }
+}

@@ -1,0 +1,175 @@
+//! What was typed: every option of `queue:work` under its name, as raw text, and where it came from.
+//!
+//! The one table of options: flags, `HANDOVER_*` variables and the help are read off it. Never looks at the app and
+//! never judges a value. Counterpart in PHP: the signature of `Illuminate\Queue\Console\WorkCommand`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::Error;
+
+/// One option.
+pub(super) struct Known {
+    /// Its flag without the dashes; the variable is `HANDOVER_` and the same in capitals.
+    pub(super) name: &'static str,
+    /// What stands for its value in the help; `None` for a switch.
+    pub(super) value: Option<&'static str>,
+    pub(super) help: &'static str,
+}
+
+const fn known(name: &'static str, value: Option<&'static str>, help: &'static str) -> Known {
+    Known { name, value, help }
+}
+
+/// Every option, Laravel's first.
+pub(super) const OPTIONS: &[Known] = &[
+    known("name", Some("NAME"), "The name of the worker; informational [default: default]"),
+    known("queue", Some("QUEUES"), "The queues to work, comma separated, the first one emptied first"),
+    known("daemon", None, "Accepted and ignored, as by Laravel"),
+    known("once", None, "Only process the next job on the queue"),
+    known("stop-when-empty", None, "Stop when the queue is empty"),
+    known("stop-when-empty-for", Some("SECONDS"), "Stop after so many seconds without a job [default: 0]"),
+    known("delay", Some("SECONDS"), "The old name of --backoff; the larger one counts [default: 0]"),
+    known(
+        "backoff",
+        Some("SECONDS"),
+        "Seconds before a job that threw is retried; a comma list by attempt [default: 0]",
+    ),
+    known("max-jobs", Some("N"), "Jobs to process before stopping; 0 is no limit [default: 0]"),
+    known("max-time", Some("SECONDS"), "Seconds to run before stopping; 0 is no limit [default: 0]"),
+    known("force", None, "Run in maintenance mode, too (which is not looked at yet)"),
+    known("memory", Some("MB"), "Stop above this many megabytes; no limit unless given"),
+    known("sleep", Some("SECONDS"), "Seconds between polls of empty queues; fractions allowed [default: 3]"),
+    known("rest", Some("SECONDS"), "Seconds that a slot rests after a job; fractions allowed [default: 0]"),
+    known("timeout", Some("SECONDS"), "Seconds a job may run; 0 is no limit [default: 60]"),
+    known("tries", Some("N"), "Attempts of a job that names no limit itself; 0 is no limit [default: 1]"),
+    known("json", None, "Print job lines as JSON"),
+    known("concurrency", Some("N"), "Jobs that run at once [default: 16]"),
+    known(
+        "lease",
+        Some("SECONDS"),
+        "Length of a reservation, renewed while the job runs [default: the app's retry_after]",
+    ),
+    known(
+        "grace",
+        Some("SECONDS"),
+        "Hand unfinished jobs back so long after a signal to stop [default: wait for them]",
+    ),
+    known(
+        "timeout-release",
+        Some("WHEN"),
+        "now: a job that timed out may run again at once, not after retry_after",
+    ),
+    known("max-payload", Some("BYTES"), "Larger payloads are set aside [default: 134217728]"),
+    known("app", Some("DIR"), "The Laravel app [default: this directory]"),
+    known("redis", Some("URL"), "The queue's Redis, in place of the app's"),
+    known("prefix", Some("PREFIX"), "The key prefix, in place of the app's"),
+    known("quiet", None, "Print no job lines"),
+    known("ansi", None, "Colours, terminal or not"),
+    known("no-ansi", None, "No colours"),
+];
+
+/// Variables without a flag.
+pub(super) const VARIABLES: &[&str] = &["connection", "php-binary", "verbose"];
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A flag of the command line.
+    Flag,
+    /// This environment variable.
+    Variable(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Flag => f.write_str("flag"),
+            Source::Variable(name) => f.write_str(name),
+        }
+    }
+}
+
+/// What was typed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Low(BTreeMap<String, (String, Source)>);
+
+impl Low {
+    /// What a flag said. A flag beats a variable, whatever the order.
+    pub fn flag(&mut self, name: &str, value: impl Into<String>) {
+        self.0.insert(name.to_owned(), (value.into(), Source::Flag));
+    }
+
+    /// What the environment's `HANDOVER_*` variables say.
+    ///
+    /// # Errors
+    /// Where one of them is no option: a typo must not be passed over in silence.
+    pub fn variables(&mut self, variables: impl IntoIterator<Item = (String, String)>) -> Result<(), Error> {
+        for (variable, value) in variables {
+            let Some(name) = variable.strip_prefix("HANDOVER_") else { continue };
+            let name = name.to_ascii_lowercase().replace('_', "-");
+            if !OPTIONS.iter().any(|known| known.name == name) && !VARIABLES.contains(&&*name) {
+                return Err(Error::UnknownVariable { variable });
+            }
+            self.0.entry(name).or_insert((value, Source::Variable(variable)));
+        }
+        Ok(())
+    }
+
+    /// A value as typed.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|(value, _)| value.as_str())
+    }
+
+    /// Where a value came from.
+    pub fn source(&self, name: &str) -> Option<&Source> {
+        self.0.get(name).map(|(_, source)| source)
+    }
+
+    /// A switch: given, and not `0`, `false` or empty.
+    pub fn is_on(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| !matches!(value, "" | "0" | "false"))
+    }
+
+    /// A number, or the default.
+    pub fn number<T: std::str::FromStr>(&self, name: &str, default: T) -> Result<T, Error> {
+        Ok(self.optional(name)?.unwrap_or(default))
+    }
+
+    /// A number where one was given.
+    pub fn optional<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Error> {
+        let parse = |value: &str| {
+            let given = value.to_owned();
+            value.trim().parse().map_err(|_| Error::NotANumber { name: name.to_owned(), given })
+        };
+        self.get(name).map(parse).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_beats_a_variable_and_a_typo_is_told() {
+        let variable = |name: &str, value: &str| [(name.to_owned(), value.to_owned())];
+        let mut low = Low::default();
+        low.flag("tries", "3");
+        low.variables(variable("HANDOVER_TRIES", "9")).unwrap();
+        low.variables(variable("HANDOVER_MAX_JOBS", "7")).unwrap();
+        low.variables(variable("TRIES", "8")).unwrap();
+        assert_eq!(low.number("tries", 1).unwrap(), 3);
+        assert_eq!(low.number("max-jobs", 0).unwrap(), 7);
+        assert_eq!(low.source("max-jobs").unwrap().to_string(), "HANDOVER_MAX_JOBS");
+        let typo = low.variables(variable("HANDOVER_TRYS", "9")).unwrap_err();
+        assert!(typo.to_string().contains("HANDOVER_TRYS"), "{typo}");
+    }
+
+    #[test]
+    fn a_value_that_is_no_number_is_named() {
+        let mut low = Low::default();
+        low.flag("tries", "abc");
+        let error = low.number("tries", 1).unwrap_err();
+        assert_eq!(error.to_string(), "The --tries option must be a number, [abc] given.");
+    }
+}

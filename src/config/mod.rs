@@ -1,0 +1,389 @@
+//! From what was typed to what is used: the only reader of environment, files and the PHP application.
+//!
+//! Precedence: flag, `HANDOVER_*` variable, the app, default. Everything below this module gets final, valid values.
+//! Counterpart in PHP: `config/queue.php`, `config/database.php`, and the options of `queue:work`.
+
+mod app;
+#[cfg(feature = "cli")]
+pub mod flags;
+mod low;
+mod start;
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono_tz::Tz;
+
+pub use app::{App, AppDatabase, AppFailed, AppRedis};
+pub use low::{Low, Source};
+
+use crate::telemetry::Screen;
+use crate::worker::WorkerOptions;
+
+/// Everything a worker is started with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The queue connection's name.
+    pub connection: String,
+    /// The queues, in order of priority, exactly as between the commas.
+    pub queues: Vec<String>,
+    /// The URL of the queue's Redis.
+    pub redis: String,
+    /// The key prefix.
+    pub prefix: String,
+    /// The framework's version, major and minor.
+    pub version: (u32, u32),
+    /// `migration_batch_size`, where it is a limit.
+    pub migration_batch_size: Option<usize>,
+    /// False under Horizon's `retry_after: null`.
+    pub expire_reservations: bool,
+    /// Larger payloads are set aside.
+    pub max_payload: usize,
+    /// The worker's options.
+    pub options: WorkerOptions,
+    /// Where failed jobs are kept.
+    pub failed: Failed,
+    /// The app's timezone, for `failed_at`.
+    pub timezone: Tz,
+    /// The timezone of job lines.
+    pub output_timezone: Tz,
+    /// What is printed.
+    pub screen: Screen,
+    /// For `-v`: each setting with its value and where it came from.
+    pub sources: Vec<String>,
+    /// What is probably wrong, in a sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Where failed jobs are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failed {
+    /// In a table of an SQLite file.
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// The table, prefix included.
+        table: String,
+    },
+    /// Nowhere.
+    Null,
+}
+
+/// Why there is no configuration to start with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A variable that is no option.
+    #[error(
+        "The environment variable {variable} is no option of queue:work; `handover queue:work --help` lists them."
+    )]
+    UnknownVariable {
+        /// Its name.
+        variable: String,
+    },
+    /// A value that is no number.
+    #[error("The --{name} option must be a number, [{given}] given.")]
+    NotANumber {
+        /// The option.
+        name: String,
+        /// What was given.
+        given: String,
+    },
+    /// A value out of its range.
+    #[error("The --{name} option {must}, [{given}] given.")]
+    OutOfRange {
+        /// The option.
+        name: &'static str,
+        /// What it must be.
+        must: &'static str,
+        /// What was given.
+        given: String,
+    },
+    /// No app, and not enough flags to do without.
+    #[error("There is no Laravel app in [{directory}]: no artisan file. Start in the app's directory, name it with --app, or give --redis and --prefix.", directory = .0.display())]
+    NoApp(PathBuf),
+    /// PHP cannot be run.
+    #[error(
+        "[{php}] cannot be run to read the app's configuration: {source}. Name your PHP with HANDOVER_PHP_BINARY."
+    )]
+    NoPhp {
+        /// The command.
+        php: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The app does not boot.
+    #[error("The app in [{directory}] does not boot; PHP said: {said}", directory = .directory.display())]
+    AppDoesNotBoot {
+        /// The app.
+        directory: PathBuf,
+        /// What PHP printed, shortened.
+        said: String,
+    },
+    /// Not a Redis connection.
+    #[error(
+        "The queue connection [{connection}] has the driver [{driver}]; Handover works queues of the redis driver."
+    )]
+    NotRedis {
+        /// The connection.
+        connection: String,
+        /// Its driver.
+        driver: String,
+    },
+    /// Its Redis connection is missing or a cluster.
+    #[error("The Redis connection of [{connection}] {what}.")]
+    NoRedis {
+        /// The queue connection.
+        connection: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// TLS is not supported yet.
+    #[error("The Redis connection [{name}] speaks TLS, which Handover does not do yet.")]
+    Tls {
+        /// The Redis connection.
+        name: String,
+    },
+    /// A store of failed jobs that is not supported yet.
+    #[error(
+        "queue.failed keeps failed jobs by the driver [{driver}] on [{database}]; Handover writes database-uuids on sqlite, and null, so far."
+    )]
+    FailedStore {
+        /// The driver.
+        driver: String,
+        /// The database's driver.
+        database: String,
+    },
+}
+
+impl Config {
+    /// What this text says, completed by the app.
+    ///
+    /// # Errors
+    /// Where a value is not valid, or the app does not say what is needed.
+    pub fn from_low(low: &Low) -> Result<Self, Error> {
+        let directory = PathBuf::from(low.get("app").unwrap_or("."));
+        let has_app = directory.join("artisan").is_file();
+        let enough_without = low.get("redis").is_some() && low.get("prefix").is_some();
+        if !has_app && (low.get("app").is_some() || !enough_without) {
+            return Err(Error::NoApp(directory));
+        }
+        let php = low.get("php-binary").unwrap_or("php");
+        let app = match has_app {
+            true => Some(App::ask(&directory, php, low.get("connection").unwrap_or_default())?),
+            false => None,
+        };
+        Self::complete(low, app.as_ref(), &directory)
+    }
+
+    fn complete(low: &Low, app: Option<&App>, directory: &Path) -> Result<Self, Error> {
+        if let Some(app) = app
+            && app.driver.as_deref() != Some("redis")
+        {
+            let driver = app.driver.clone().unwrap_or_else(|| "none: it is not configured".into());
+            return Err(Error::NotRedis { connection: app.connection.clone(), driver });
+        }
+        let connection = app.map(|app| app.connection.clone());
+        let connection = connection.unwrap_or_else(|| low.get("connection").unwrap_or("redis").to_owned());
+        let from_app = app.and_then(|app| app.redis.as_ref());
+        let redis = match (low.get("redis"), from_app) {
+            (Some(url), _) => url.to_owned(),
+            (None, Some(redis)) => redis.url()?,
+            (None, None) => {
+                let cluster = app.is_some_and(|app| app.cluster);
+                let what = if cluster {
+                    "is a cluster, which Handover does not do yet"
+                } else {
+                    "is not configured"
+                };
+                return Err(Error::NoRedis { connection, what });
+            }
+        };
+        let prefix =
+            low.get("prefix").or(from_app.map(|redis| &*redis.prefix)).unwrap_or_default().to_owned();
+        let default_queue = app.map_or("default", |app| &app.queue);
+        let configured = app.and_then(|app| app.retry_after);
+        let options = options(low, configured.unwrap_or(60))?;
+        let timezone = |name: Option<&str>| name.and_then(|name| name.parse().ok());
+        let zone: Tz = timezone(app.map(|app| &*app.timezone)).unwrap_or(Tz::UTC);
+        let warnings = from_app.into_iter().flat_map(|redis| &redis.rewrites_values).map(|option| {
+            format!("phpredis' {option} is set on the queue's Redis connection: PHP workers cannot delete their jobs then")
+        });
+        let mut config = Config {
+            queues: queues(low.get("queue").filter(|queues| !queues.is_empty()), default_queue),
+            redis,
+            prefix,
+            version: app.map_or((13, 26), App::version),
+            migration_batch_size: app
+                .and_then(|app| app.migration_batch_size)
+                .and_then(|size| size.try_into().ok()),
+            expire_reservations: !app.is_some_and(|app| app.horizon && app.retry_after.is_none()),
+            max_payload: low.number("max-payload", 128 << 20)?,
+            options,
+            failed: failed(app, directory)?,
+            timezone: zone,
+            output_timezone: timezone(app.and_then(|app| app.output_timezone.as_deref())).unwrap_or(zone),
+            screen: Screen {
+                json: low.is_on("json"),
+                quiet: low.is_on("quiet"),
+                verbosity: low.number("verbose", 0)?,
+                ansi: if low.is_on("no-ansi") { Some(false) } else { low.is_on("ansi").then_some(true) },
+            },
+            sources: Vec::new(),
+            warnings: warnings.collect(),
+            connection,
+        };
+        config.sources = config.told_sources(low, app.is_some());
+        Ok(config)
+    }
+
+    /// Each setting that matters, with its value and where it came from; no secrets.
+    fn told_sources(&self, low: &Low, app: bool) -> Vec<String> {
+        let from = |name: &str, app: bool| match low.source(name) {
+            Some(source) => source.to_string(),
+            None if app => "the app".to_owned(),
+            None => "default".to_owned(),
+        };
+        let address = self.redis.rsplit_once('@').map_or(&*self.redis, |(_, address)| address);
+        let address = address.split("&pass=").next().unwrap_or_default();
+        let rows = [
+            ("connection", self.connection.clone(), true),
+            ("queue", self.queues.join(","), true),
+            ("redis", address.to_owned(), true),
+            ("prefix", self.prefix.clone(), true),
+            ("lease", self.options.lease_seconds().to_string(), true),
+            ("tries", self.options.tries.to_string(), false),
+            ("timeout", self.options.timeout.to_string(), false),
+            ("backoff", self.options.backoff.clone(), false),
+            ("concurrency", self.options.concurrency.to_string(), false),
+        ];
+        let row = |(name, value, of_app): (&str, String, bool)| {
+            let mut line = String::new();
+            let _ = write!(line, "{name} [{value}] from {}", from(name, of_app && app));
+            line
+        };
+        rows.into_iter().map(row).collect()
+    }
+}
+
+/// Split at commas, not trimmed; an empty name or `0` is the connection's own queue.
+fn queues(typed: Option<&str>, default: &str) -> Vec<String> {
+    let named = |name: &str| if matches!(name, "" | "0") { default.to_owned() } else { name.to_owned() };
+    typed.unwrap_or(default).split(',').map(named).collect()
+}
+
+fn options(low: &Low, retry_after: i64) -> Result<WorkerOptions, Error> {
+    let seconds = |name: &'static str, default: f64| {
+        let seconds: f64 = low.number(name, default)?;
+        let given = || low.get(name).unwrap_or_default().to_owned();
+        Duration::try_from_secs_f64(seconds).map_err(|_| Error::OutOfRange {
+            name,
+            must: "must be a number of seconds",
+            given: given(),
+        })
+    };
+    let lease: Option<i64> = low.optional("lease")?;
+    if let Some(lease) = lease.filter(|lease| *lease < 10) {
+        let given = lease.to_string();
+        return Err(Error::OutOfRange { name: "lease", must: "must be at least 10 seconds", given });
+    }
+    let concurrency = low.number("concurrency", 16)?;
+    if concurrency == 0 {
+        return Err(Error::OutOfRange { name: "concurrency", must: "must be at least 1", given: "0".into() });
+    }
+    let release = low.get("timeout-release");
+    if let Some(given) = release.filter(|when| *when != "now" && *when != "lease") {
+        let given = given.to_owned();
+        return Err(Error::OutOfRange { name: "timeout-release", must: "must be now or lease", given });
+    }
+    Ok(WorkerOptions {
+        tries: low.number("tries", 1)?,
+        backoff: larger(low.get("backoff").unwrap_or("0"), low.get("delay").unwrap_or("0")).to_owned(),
+        timeout: low.number("timeout", 60)?,
+        sleep: seconds("sleep", 3.0)?,
+        rest: seconds("rest", 0.0)?,
+        once: low.is_on("once"),
+        stop_when_empty: low.is_on("stop-when-empty"),
+        stop_when_empty_for: seconds("stop-when-empty-for", 0.0)?,
+        max_jobs: low.number("max-jobs", 0)?,
+        max_time: seconds("max-time", 0.0)?,
+        memory: low.optional("memory")?,
+        concurrency,
+        retry_after,
+        lease,
+        grace: low.get("grace").map(|_| seconds("grace", 0.0)).transpose()?,
+        timeout_release_now: release == Some("now"),
+    })
+}
+
+/// PHP's `max()` of two strings: as numbers where both are, else by their bytes.
+fn larger<'a>(backoff: &'a str, delay: &'a str) -> &'a str {
+    let smaller = match (backoff.trim().parse::<f64>(), delay.trim().parse::<f64>()) {
+        (Ok(backoff), Ok(delay)) => backoff < delay,
+        _ => backoff < delay,
+    };
+    if smaller { delay } else { backoff }
+}
+
+fn failed(app: Option<&App>, directory: &Path) -> Result<Failed, Error> {
+    let Some(AppFailed { driver, table, database, .. }) = app.map(|app| &app.failed) else {
+        return Ok(Failed::Null);
+    };
+    match (driver.as_str(), database.driver.as_deref(), &database.path) {
+        ("null", ..) => Ok(Failed::Null),
+        ("database-uuids", Some("sqlite"), Some(path)) => {
+            Ok(Failed::Sqlite { path: directory.join(path), table: format!("{}{table}", database.prefix) })
+        }
+        (_, database, _) => Err(Error::FailedStore {
+            driver: driver.clone(),
+            database: database.unwrap_or("no database").to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn low(options: &[(&str, &str)]) -> Low {
+        let mut low = Low::default();
+        options.iter().for_each(|(name, value)| low.flag(name, *value));
+        low
+    }
+
+    #[test]
+    fn queues_are_split_but_not_trimmed() {
+        assert_eq!(queues(Some("high, low,,0"), "mine"), ["high", " low", "mine", "mine"]);
+        assert_eq!(queues(None, "mine"), ["mine"]);
+    }
+
+    #[test]
+    fn the_larger_back_off_counts_as_php_compares() {
+        assert_eq!(larger("0", "10"), "10");
+        assert_eq!(larger("9", "10"), "10");
+        assert_eq!(larger("3,10", "0"), "3,10");
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_told_with_the_way_out() {
+        for (option, value, told) in [
+            ("lease", "9", "must be at least 10 seconds, [9] given"),
+            ("concurrency", "0", "must be at least 1"),
+            ("sleep", "-1", "must be a number of seconds, [-1] given"),
+            ("timeout-release", "soon", "must be now or lease, [soon] given"),
+        ] {
+            let error = options(&low(&[(option, value)]), 60).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
+    }
+
+    #[test]
+    fn two_flags_do_without_an_app_and_no_password_is_shown() {
+        let directory = tempfile::tempdir().unwrap();
+        let typed = [("redis", "redis://:secret@localhost/1"), ("prefix", "shop_"), ("queue", "a,b")];
+        let config = Config::complete(&low(&typed), None, directory.path()).unwrap();
+        assert_eq!((config.prefix.as_str(), config.queues.len()), ("shop_", 2));
+        assert!(!config.sources.join("\n").contains("secret"), "{:?}", config.sources);
+    }
+}

@@ -1,0 +1,73 @@
+<?php
+// Boots the application in this directory as artisan does and prints, behind a marker, what its configuration resolves
+// to: one line of JSON. Changes nothing. Arguments: the marker, and the connection's name or nothing.
+
+[$marker, $name] = [$argv[1], $argv[2] ?? ''];
+$argv = $_SERVER['argv'] = ['artisan', 'queue:work'];
+
+is_file('vendor/autoload.php') && require getcwd().'/vendor/autoload.php';
+$app = require getcwd().'/bootstrap/app.php';
+$app->make(Illuminate\Contracts\Console\Kernel::class)->bootstrap();
+$config = $app['config'];
+
+$name = $name !== '' ? $name : $config['queue.default'];
+$queue = $config["queue.connections.$name"];
+$redisName = $queue['connection'] ?? null ?: 'default';
+$redis = $config["database.redis.$redisName"];
+$cluster = $redis === null && $config["database.redis.clusters.$redisName"] !== null;
+if (is_string($redis) || isset($redis['url'])) {
+    $redis = (new Illuminate\Support\ConfigurationUrlParser)->parseConfiguration($redis);
+    $redis['scheme'] ??= in_array($redis['driver'] ?? '', ['tls', 'rediss'], true) ? 'tls' : null;
+}
+$global = $config['database.redis.options'] ?? [];
+$own = $redis['options'] ?? [];
+$client = $config['database.redis.client'] ?? 'phpredis';
+$connectionPrefix = $redis['prefix'] ?? null;
+$lateWins = $client === 'predis' || version_compare($app->version(), '9.12.0', '>=');
+$prefix = $own['prefix'] ?? $global['prefix'] ?? ($lateWins ? null : $connectionPrefix) ?? '';
+if ($lateWins && $connectionPrefix !== null) {
+    $prefix = $connectionPrefix;
+}
+
+$failed = $config['queue.failed'] ?? [];
+$database = $failed['database'] ?? $config['database.default'];
+$connection = $config["database.connections.$database"] ?? [];
+if (isset($connection['url'])) {
+    $connection = (new Illuminate\Support\ConfigurationUrlParser)->parseConfiguration($connection);
+}
+
+echo "\n$marker".json_encode([
+    'version' => $app->version(),
+    'timezone' => $config['app.timezone'] ?? 'UTC',
+    'output_timezone' => $config['queue.output_timezone'] ?? null,
+    'connection' => $name,
+    'driver' => $queue['driver'] ?? null,
+    'queue' => $queue['queue'] ?? 'default',
+    'retry_after' => $queue['retry_after'] ?? null,
+    'migration_batch_size' => $queue['migration_batch_size'] ?? null,
+    'horizon' => class_exists('Laravel\Horizon\HorizonServiceProvider', false),
+    'redis' => $redis === null ? null : [
+        'name' => $redisName,
+        'scheme' => $redis['scheme'] ?? null,
+        'host' => $redis['host'] ?? $redis['path'] ?? '127.0.0.1',
+        'port' => (int) ($redis['port'] ?? 6379),
+        'database' => (int) ($redis['database'] ?? 0),
+        'username' => $redis['username'] ?? null,
+        'password' => isset($redis['password']) ? (string) $redis['password'] : null,
+        'prefix' => $prefix,
+        'rewrites_values' => array_values(array_filter(['serializer', 'compression'], fn ($option) => ! empty($own[$option] ?? $global[$option] ?? null))),
+    ],
+    'cluster' => $cluster,
+    'failed' => [
+        'driver' => array_key_exists('driver', $failed) ? ($failed['driver'] ?? 'null') : (isset($failed['table']) ? 'database' : 'null'),
+        'table' => $failed['table'] ?? 'failed_jobs',
+        'path' => $failed['path'] ?? storage_path('framework/cache/failed-jobs.json'),
+        'limit' => (int) ($failed['limit'] ?? 100),
+        'database' => [
+            'name' => $database,
+            'driver' => $connection['driver'] ?? null,
+            'path' => $connection['database'] ?? null,
+            'prefix' => $connection['prefix'] ?? '',
+        ],
+    ],
+], JSON_INVALID_UTF8_SUBSTITUTE | JSON_UNESCAPED_SLASHES)."\n";

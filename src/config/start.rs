@@ -1,0 +1,79 @@
+//! A worker as its app configures it: `Worker::from_env`, and with flags `Worker::from_args`.
+
+use crate::config::{Config, Failed, Low};
+use crate::dialect::Laravel;
+use crate::failed::NullStore;
+#[cfg(feature = "sqlite")]
+use crate::failed::SqliteStore;
+use crate::job::Exception;
+use crate::queue::{RedisQueue, RedisQueueOptions};
+use crate::redis::Redis;
+use crate::telemetry;
+use crate::worker::Worker;
+
+impl Worker {
+    /// The worker of the Laravel app in this directory, read as artisan reads it; `HANDOVER_*` variables go before.
+    ///
+    /// # Errors
+    /// Where the app cannot be read or something in it is not supported; the message says what to do.
+    pub fn from_env() -> Result<Worker, Exception> {
+        let mut low = Low::default();
+        low.variables(std::env::vars())?;
+        Worker::from_config(&Config::from_low(&low)?)
+    }
+
+    /// The same with the flags of `queue:work` on this process' command line before everything else; `--help` and
+    /// wrong flags end the process as in any command.
+    ///
+    /// # Errors
+    /// As [`from_env`](Self::from_env).
+    #[cfg(feature = "cli")]
+    pub fn from_args() -> Result<Worker, Exception> {
+        telemetry::log_to_stderr();
+        let matches = super::flags::arguments(clap::Command::new("queue:work")).get_matches();
+        let mut low = super::flags::typed(&matches);
+        low.variables(std::env::vars())?;
+        Worker::from_config(&Config::from_low(&low)?)
+    }
+
+    /// A worker with this configuration: its queue, its store of failed jobs, its job lines and its log.
+    ///
+    /// # Errors
+    /// Where Redis' URL or the failed-jobs database is not usable.
+    pub fn from_config(config: &Config) -> Result<Worker, Exception> {
+        let dialect = Laravel { prefix: config.prefix.clone(), version: config.version, cluster: false };
+        let rules = dialect.rules();
+        let options = RedisQueueOptions {
+            migration_batch_size: config.migration_batch_size,
+            expire_reservations: config.expire_reservations,
+            max_payload: config.max_payload,
+            ..RedisQueueOptions::default()
+        };
+        let worker = Worker::on(RedisQueue::new(Redis::new(&config.redis)?, dialect, options))
+            .connection(&config.connection)
+            .queues(config.queues.clone())
+            .options(config.options.clone())
+            .rules(rules)
+            .on_event(telemetry::job_lines(config.screen, config.output_timezone))
+            .on_event(telemetry::log());
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        if config.screen.verbosity > 0 {
+            config.sources.iter().for_each(|line| tracing::info!("{line}"));
+        }
+        Ok(match &config.failed {
+            #[cfg(feature = "sqlite")]
+            Failed::Sqlite { path, table } => {
+                worker.failed_jobs(SqliteStore::open(path, table, config.timezone)?)
+            }
+            #[cfg(not(feature = "sqlite"))]
+            Failed::Sqlite { .. } => {
+                return Err(Exception::msg(
+                    "this build keeps no failed jobs in SQLite: enable the feature `sqlite`",
+                ));
+            }
+            Failed::Null => worker.failed_jobs(NullStore),
+        })
+    }
+}

@@ -1,0 +1,104 @@
+//! Laravel's wire: its keys and the scripts that move jobs between them, as data.
+//!
+//! Never does I/O. Counterpart in PHP: `Illuminate\Queue\RedisQueue::getQueue`, `Illuminate\Queue\LuaScripts`.
+
+use super::Rules;
+
+/// How one Laravel app speaks to Redis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Laravel {
+    /// The Redis connection's key prefix; may be empty.
+    pub prefix: String,
+    /// The framework's version, major and minor.
+    pub version: (u32, u32),
+    /// The connection is a cluster.
+    pub cluster: bool,
+}
+
+/// The keys of one queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys {
+    /// List of ready payloads: RPUSH at the tail, LPOP at the head.
+    pub ready: String,
+    /// Sorted set of payloads being worked, by the Unix second their reservation ends.
+    pub reserved: String,
+    /// Sorted set of payloads for later, by the Unix second they are due.
+    pub delayed: String,
+    /// List of wake-up tokens, one for each ready payload.
+    pub notify: String,
+    /// List of payloads that nobody can read. Ours: Laravel loses these.
+    pub quarantine: String,
+}
+
+impl Laravel {
+    /// The newest version on a single Redis with this prefix.
+    pub fn new(prefix: impl Into<String>) -> Self {
+        Laravel { prefix: prefix.into(), version: (13, 26), cluster: false }
+    }
+
+    /// The keys of a queue. On a cluster, from 13.5 on, the name becomes a hash tag unless it holds one.
+    pub fn keys(&self, queue: &str) -> Keys {
+        let tag = self.cluster && self.version >= (13, 5) && !has_hash_tag(queue);
+        let ready = match tag {
+            true => format!("{}queues:{{{queue}}}", self.prefix),
+            false => format!("{}queues:{queue}", self.prefix),
+        };
+        let key = |suffix| format!("{ready}:{suffix}");
+        Keys {
+            reserved: key("reserved"),
+            delayed: key("delayed"),
+            notify: key("notify"),
+            quarantine: key("quarantine"),
+            ready,
+        }
+    }
+
+    /// The rules of this version.
+    pub fn rules(&self) -> Rules {
+        Rules::laravel(self.version)
+    }
+}
+
+/// A `{`, and a `}` at least two characters after it.
+fn has_hash_tag(name: &str) -> bool {
+    name.find('{').is_some_and(|open| name[open + 1..].find('}').is_some_and(|length| length > 0))
+}
+
+/// Settle and reserve.
+pub const EXCHANGE: &str = concat!(include_str!("lua/attempts.lua"), include_str!("lua/exchange.lua"));
+/// Renew.
+pub const RENEW: &str = include_str!("lua/renew.lua");
+/// What stands under a token.
+pub const RECOVER: &str = concat!(include_str!("lua/attempts.lua"), include_str!("lua/recover.lua"));
+/// Append to the ready list.
+pub const PUSH: &str = include_str!("lua/push.lua");
+/// Empty a queue.
+pub const CLEAR: &str = include_str!("lua/clear.lua");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_1_and_2_the_prefix_is_put_in_front_as_it_is() {
+        assert_eq!(
+            Laravel::new("laravel-database-").keys("default").ready,
+            "laravel-database-queues:default"
+        );
+        let keys = Laravel::new("").keys("default");
+        assert_eq!(keys.ready, "queues:default");
+        assert_eq!(keys.reserved, "queues:default:reserved");
+        assert_eq!(keys.delayed, "queues:default:delayed");
+        assert_eq!(keys.notify, "queues:default:notify");
+    }
+
+    #[test]
+    fn rows_5_and_6_a_cluster_tags_the_name_once() {
+        let cluster = Laravel { cluster: true, ..Laravel::new("") };
+        assert_eq!(cluster.keys("default").reserved, "queues:{default}:reserved");
+        assert_eq!(cluster.keys("{hi}").ready, "queues:{hi}");
+        assert_eq!(cluster.keys("{}").ready, "queues:{{}}");
+        let before = Laravel { version: (13, 4), ..cluster };
+        assert_eq!(before.keys("default").ready, "queues:default");
+    }
+}

@@ -1,0 +1,146 @@
+-- Settles what is done and reserves what is next, in one step.
+--
+-- KEYS  1 ready list, 2 reserved, 3 delayed, 4 notify, 5 quarantine
+-- ARGV  1 now, 2 expiry of new reservations, 3 token of new reservations, 4 jobs wanted, 5 bytes wanted at most,
+--       6 due jobs to move at most, per source, 7 "1" to move expired reservations, 8 wake-up tokens in hand,
+--       9 largest payload, 10 largest quarantine, then four for each settlement: verb, reserved bytes, token, extra
+--       (release: Unix second; back and quarantine: popped bytes)
+-- Answer  {1 or 0 for each settlement, {body, offset, length, attempts} for each job, {size, reason} for each payload
+--       set aside, next due score or false, jobs left on the list}
+-- Counterpart  pop, release and migrateExpiredJobs of Illuminate\Queue\LuaScripts, and the ZREM of a deletion.
+-- Whatever is moved is removed first, so that a Redis out of memory still drains.
+
+local ready, reserved, delayed, notify, quarantine = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local now, expires, token = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local want, bytes_left, bound = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local woken, largest, room = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local step = 1048576
+
+local function held(member, number)
+  local score = redis.call('ZSCORE', reserved, member)
+  if not score then
+    return false
+  end
+  score = tonumber(score)
+  return (score - math.floor(score)) * step == number
+end
+
+local function set_aside(body)
+  if redis.call('LLEN', quarantine) >= room then
+    redis.call('RPUSH', ready, body)
+    return false
+  end
+  redis.call('RPUSH', quarantine, body)
+  return true
+end
+
+-- 1. Settle.
+local settled, back = {}, {}
+for i = 11, #ARGV, 4 do
+  local verb, member, number, extra = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
+  if held(member, number) then
+    redis.call('ZREM', reserved, member)
+    if verb == 'release' then
+      redis.call('ZADD', delayed, extra, member)
+    elseif verb == 'back' then
+      back[#back + 1] = extra
+    elseif verb == 'quarantine' then
+      set_aside(extra)
+    end
+    settled[#settled + 1] = 1
+  else
+    settled[#settled + 1] = 0
+  end
+end
+for i = #back, 1, -1 do
+  redis.call('LPUSH', ready, back[i])
+  redis.call('RPUSH', notify, 1)
+end
+
+local jobs, aside = {}, {}
+if want > 0 then
+  -- 2. Move what is due, the delayed jobs first, in the order of their times.
+  local function move(source)
+    local due = redis.call('ZRANGEBYSCORE', source, '-inf', now, 'LIMIT', 0, bound)
+    if #due == 0 then
+      return
+    end
+    redis.call('ZREMRANGEBYRANK', source, 0, #due - 1)
+    for i = 1, #due do
+      redis.call('RPUSH', ready, due[i])
+      redis.call('RPUSH', notify, 1)
+    end
+    bound = bound - #due
+  end
+  local each = bound
+  move(delayed)
+  if ARGV[7] == '1' and bound > 0 then
+    move(reserved)
+  end
+
+  -- 3. Take. The token in the fraction of the score is exact: 31 bits of seconds and 20 of fraction.
+  local score = string.format('%.17g', expires + token / step)
+  local pops = want + each
+  while #jobs < want and bytes_left > 0 and pops > 0 do
+    local body = redis.call('LPOP', ready)
+    if not body then
+      break
+    end
+    pops = pops - 1
+    local at, length, count
+    if #body > largest then
+      length = 'larger than --max-payload'
+    else
+      at, length, count = locate(body)
+    end
+    if at == nil then
+      if set_aside(body) then
+        aside[#aside + 1] = {#body, length}
+      else
+        aside[#aside + 1] = {#body, length .. ' (the quarantine is full: it went to the end of the queue)'}
+        pops = 0
+        woken = woken + 1
+      end
+    else
+      local member = string.sub(body, 1, at) .. string.format('%d', count + 1) .. string.sub(body, at + length + 1)
+      if redis.call('ZSCORE', reserved, member) then
+        -- An equal payload is being worked: two jobs must not share a member.
+        redis.call('RPUSH', ready, body)
+      else
+        local stored = redis.pcall('ZADD', reserved, score, member)
+        if type(stored) == 'table' and stored.err then
+          redis.call('LPUSH', ready, body)
+          return redis.error_reply(stored.err)
+        end
+        jobs[#jobs + 1] = {body, at, length, count + 1}
+        bytes_left = bytes_left - #body
+      end
+    end
+  end
+end
+
+-- 4. One wake-up token for each job taken. On an empty list a token is surplus and would only wake somebody for nothing.
+local spare = woken - #jobs - #aside
+if spare < 0 then
+  redis.call('LPOP', notify, -spare)
+end
+local left = redis.call('LLEN', ready)
+if spare > 0 and left > 0 then
+  for _ = 1, spare do
+    redis.call('LPUSH', notify, 1)
+  end
+end
+
+-- 5. When there is something to do next.
+local next_due = false
+local function look(source)
+  local first = redis.call('ZRANGE', source, 0, 0, 'WITHSCORES')
+  if first[2] and (not next_due or tonumber(first[2]) < tonumber(next_due)) then
+    next_due = first[2]
+  end
+end
+look(delayed)
+if ARGV[7] == '1' then
+  look(reserved)
+end
+return {settled, jobs, aside, next_due, left}

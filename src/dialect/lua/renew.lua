@@ -1,0 +1,19 @@
+-- Moves the expiry of reservations that are still held; their tokens stay.
+--
+-- KEYS  1 reserved
+-- ARGV  1 new expiry, then two for each reservation: reserved bytes, token
+-- Answer  1 or 0 for each
+-- Counterpart  none: Laravel renews nothing.
+
+local step, answers = 1048576, {}
+for i = 2, #ARGV, 2 do
+  local member, number = ARGV[i], tonumber(ARGV[i + 1])
+  local score = tonumber(redis.call('ZSCORE', KEYS[1], member) or '0')
+  if (score - math.floor(score)) * step == number then
+    redis.call('ZADD', KEYS[1], 'XX', string.format('%.17g', tonumber(ARGV[1]) + number / step), member)
+    answers[#answers + 1] = 1
+  else
+    answers[#answers + 1] = 0
+  end
+end
+return answers

@@ -1,0 +1,7 @@
+//! One framework's wire as data: keys, scripts, rules. Never does I/O.
+
+pub mod laravel;
+mod rules;
+
+pub use laravel::{Keys, Laravel};
+pub use rules::{MAX_ATTEMPTS_CLASS, Rules};

@@ -1,0 +1,53 @@
+//! What differs between a framework's versions in retrying, timing out and telling why: as data.
+//!
+//! The worker sees these values and never a framework's name. Counterpart in PHP: `Illuminate\Queue\Worker` of each
+//! version.
+
+/// The rules of one framework version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// An exception fails a job by its tries even where it has a `retryUntil` (up to 8.14).
+    pub tries_bind_despite_retry_until: bool,
+    /// `retryUntil` may stand under its older name `timeoutAt` (up to 9.25).
+    pub reads_timeout_at: bool,
+    /// `failOnTimeout` counts (from 8.43).
+    pub fails_on_timeout: bool,
+    /// What follows the job's name in the message of a job over its limits.
+    pub attempted_too_often: &'static str,
+    /// Class of a timeout that fails the job.
+    pub timeout_class: &'static str,
+    /// What follows the job's name in its message.
+    pub timed_out: &'static str,
+}
+
+/// Class of the exception of a job over its limits, in every version.
+pub const MAX_ATTEMPTS_CLASS: &str = "Illuminate\\Queue\\MaxAttemptsExceededException";
+
+const LONG_TEXT: &str =
+    " has been attempted too many times or run too long. The job may have previously timed out.";
+
+impl Rules {
+    /// Laravel's rules in this version, `(major, minor)`.
+    pub fn laravel(version: (u32, u32)) -> Self {
+        let short = version >= (10, 10);
+        Rules {
+            tries_bind_despite_retry_until: version < (8, 15),
+            reads_timeout_at: version < (9, 26),
+            fails_on_timeout: version >= (8, 43),
+            attempted_too_often: if short { " has been attempted too many times." } else { LONG_TEXT },
+            timeout_class: if short {
+                "Illuminate\\Queue\\TimeoutExceededException"
+            } else {
+                MAX_ATTEMPTS_CLASS
+            },
+            timed_out: if short { " has timed out." } else { LONG_TEXT },
+        }
+    }
+}
+
+impl Default for Rules {
+    /// The newest version's.
+    fn default() -> Self {
+        Rules::laravel((13, 26))
+    }
+}

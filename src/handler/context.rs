@@ -1,0 +1,102 @@
+//! What a handler is given beside its job: its deadline, the state of the application, and a way to hear that it
+//! should end. Never gives access to the queue.
+
+use std::any::{Any, TypeId, type_name};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::job::Job;
+
+/// The surroundings of one attempt. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Context {
+    job: Job,
+    state: State,
+    deadline: Option<Instant>,
+    stopping: CancellationToken,
+    lost: Arc<AtomicBool>,
+}
+
+impl Context {
+    pub(crate) fn new(
+        job: Job,
+        state: State,
+        deadline: Option<Instant>,
+        stopping: CancellationToken,
+        lost: Arc<AtomicBool>,
+    ) -> Self {
+        Context { job, state, deadline, stopping, lost }
+    }
+
+    /// The job of this attempt.
+    pub fn job(&self) -> &Job {
+        &self.job
+    }
+
+    /// What [`Worker::state`](crate::Worker::state) was given of this type.
+    ///
+    /// # Panics
+    /// If it was given nothing of this type; the attempt then counts as one that threw.
+    pub fn state<T: Send + Sync + 'static>(&self) -> &T {
+        self.state
+            .find()
+            .unwrap_or_else(|| panic!("no state of type {}: give it to Worker::state", type_name::<T>()))
+    }
+
+    /// How long the attempt may still run; `None` where the job has no timeout.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.deadline.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    /// Waits until the worker has been told to stop at once: for work that ends itself in order.
+    pub async fn cancelled(&self) {
+        self.stopping.cancelled().await;
+    }
+
+    /// An error as soon as it is pointless to go on: `ctx.checkpoint()?` between the steps of a long job.
+    pub fn checkpoint(&self) -> Result<(), Interrupted> {
+        if self.lost.load(Ordering::Relaxed) {
+            Err(Interrupted::LeaseLost)
+        } else if self.stopping.is_cancelled() {
+            Err(Interrupted::Stopping)
+        } else if self.time_left() == Some(Duration::ZERO) {
+            Err(Interrupted::TimedOut)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Why a job should end now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Interrupted {
+    /// Its reservation is another worker's by now: whatever it does from here on is done twice.
+    #[error("the reservation was lost: another worker may have the job")]
+    LeaseLost,
+    /// The worker stops and its grace is over: the job goes back to the queue.
+    #[error("the worker is stopping")]
+    Stopping,
+    /// Its time is up.
+    #[error("the job's time is up")]
+    TimedOut,
+}
+
+/// The application's shared values, one of a type.
+#[derive(Clone, Debug, Default)]
+pub struct State(Arc<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>);
+
+impl State {
+    /// Adds a value, in place of an earlier one of its type.
+    pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
+        Arc::make_mut(&mut self.0).insert(TypeId::of::<T>(), Arc::new(value));
+    }
+
+    fn find<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.0.get(&TypeId::of::<T>())?.downcast_ref()
+    }
+}

@@ -1,0 +1,332 @@
+//! A queue in memory, for tests of handlers: what Redis would do, without Redis.
+//!
+//! Keeps the same promises as the Redis queue and passes the same suite. Never leaves the process.
+//! Counterpart in PHP: none (`Illuminate\Support\Testing\Fakes\QueueFake` runs nothing).
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use tokio::sync::Notify;
+
+use super::{
+    AttemptsEdit, BATCH_BYTES, BATCH_JOBS, BoxFuture, Error, Exchange, Exchanged, Peeked, Queue, Reservation,
+    Sizes, State, Token,
+};
+use crate::job::{Payload, Settlement};
+
+/// Queues in memory. Cheap to clone; clones are the same queues.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryQueue(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    queues: Mutex<BTreeMap<String, Lists>>,
+    changed: Notify,
+    woken: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Lists {
+    ready: VecDeque<Bytes>,
+    /// By due second, then bytes, as a sorted set in Redis.
+    delayed: Vec<(i64, Bytes)>,
+    reserved: Vec<(i64, Token, Bytes)>,
+    notify: usize,
+    quarantine: Vec<Bytes>,
+}
+
+impl MemoryQueue {
+    /// No jobs.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends a payload to the ready list.
+    pub fn push_now(&self, queue: &str, payload: &str) {
+        self.with(queue, |lists| {
+            lists.ready.push_back(Bytes::copy_from_slice(payload.as_bytes()));
+            lists.notify += 1;
+        });
+        self.0.changed.notify_waiters();
+    }
+
+    /// How many jobs the queue holds, by state.
+    pub fn sizes(&self, queue: &str) -> Sizes {
+        self.with(queue, |lists| Sizes {
+            pending: lists.ready.len() as u64,
+            delayed: lists.delayed.len() as u64,
+            reserved: lists.reserved.len() as u64,
+            quarantined: lists.quarantine.len() as u64,
+        })
+    }
+
+    fn with<T>(&self, queue: &str, act: impl FnOnce(&mut Lists) -> T) -> T {
+        let mut queues = self.0.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        act(queues.entry(queue.to_owned()).or_default())
+    }
+
+    fn take_token(&self, queues: &[String]) -> Option<String> {
+        let token = |queue: &&String| {
+            self.with(queue, |lists| {
+                let some = lists.notify > 0;
+                lists.notify -= usize::from(some);
+                some
+            })
+        };
+        queues.iter().find(token).cloned()
+    }
+}
+
+impl Lists {
+    fn settle(&mut self, reservation: &Reservation, settlement: &Settlement, back: &mut Vec<Bytes>) -> bool {
+        let member = reservation.reserved();
+        let held =
+            |(_, token, bytes): &(i64, Token, Bytes)| *token == reservation.token() && **bytes == *member;
+        let Some(index) = self.reserved.iter().position(held) else { return false };
+        let (.., member) = self.reserved.remove(index);
+        match settlement {
+            Settlement::Delete | Settlement::Fail(_) => {}
+            Settlement::Release { at } => self.put_off(*at, member),
+            Settlement::HandBack => back.push(reservation.popped().clone()),
+            Settlement::Quarantine => self.quarantine.push(reservation.popped().clone()),
+        }
+        true
+    }
+
+    fn put_off(&mut self, at: i64, payload: Bytes) {
+        self.delayed.retain(|(_, known)| *known != payload);
+        self.delayed.push((at, payload));
+        self.delayed.sort();
+    }
+
+    /// Moves what is due to the ready list, the delayed jobs first.
+    fn migrate(&mut self, now: i64) {
+        let due = self.delayed.iter().take_while(|(at, _)| *at <= now).count().min(BATCH_JOBS);
+        let delayed = self.delayed.drain(..due).map(|(_, payload)| payload);
+        let mut moved: Vec<Bytes> = delayed.collect();
+        self.reserved.sort_by(|a, b| (a.0, a.1.number(), &a.2).cmp(&(b.0, b.1.number(), &b.2)));
+        // A token in the fraction makes an expiry due with the next whole second.
+        let expired =
+            self.reserved.iter().take_while(|(at, token, _)| at + i64::from(token.number() > 0) <= now);
+        let expired = expired.count().min(BATCH_JOBS - due);
+        moved.extend(self.reserved.drain(..expired).map(|(.., payload)| payload));
+        self.notify += moved.len();
+        self.ready.extend(moved);
+    }
+
+    fn reserve(&mut self, queue: &Arc<str>, ask: &Exchange<'_>, done: &mut Exchanged) {
+        let mut bytes = 0;
+        let mut pops = ask.want + BATCH_JOBS;
+        while done.reserved.len() < ask.want && bytes < BATCH_BYTES && pops > 0 {
+            let Some(popped) = self.ready.pop_front() else { break };
+            pops -= 1;
+            let edit = match locate(&popped) {
+                Ok(edit) => edit,
+                Err(reason) => {
+                    done.quarantined.push((popped.len(), reason));
+                    self.quarantine.push(popped);
+                    continue;
+                }
+            };
+            let member = Bytes::from(edit.apply(&popped));
+            if self.reserved.iter().any(|(.., held)| *held == member) {
+                self.ready.push_back(popped);
+                continue;
+            }
+            bytes += popped.len();
+            self.reserved.push((ask.now + ask.lease, ask.token, member));
+            done.reserved.push(Reservation::new(queue.clone(), popped, edit, ask.token));
+        }
+    }
+}
+
+/// Where the count of attempts stands, by the rules of the scripts.
+fn locate(popped: &Bytes) -> Result<AttemptsEdit, String> {
+    Payload::parse(popped.clone()).map_err(|error| error.to_string())?;
+    let fields: HashMap<Cow<'_, str>, &RawValue> =
+        serde_json::from_slice(popped).map_err(|error| error.to_string())?;
+    edit_of(popped, fields.get("attempts").ok_or("no attempts")?.get())
+}
+
+fn edit_of(popped: &Bytes, attempts: &str) -> Result<AttemptsEdit, String> {
+    let value: serde_json::Value = serde_json::from_str(attempts).map_err(|error| error.to_string())?;
+    let count = match &value {
+        serde_json::Value::Number(number) => number.as_f64(),
+        serde_json::Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    let whole = |count: &f64| count.fract() == 0.0 && count.abs() <= 1e9;
+    let count = count.filter(whole).ok_or("attempts is not a whole number")?;
+    let at = attempts.as_ptr() as usize - popped.as_ptr() as usize;
+    Ok(AttemptsEdit { at, len: attempts.len(), attempts: count as i64 + 1 })
+}
+
+impl Queue for MemoryQueue {
+    fn exchange<'a>(&'a self, queue: &'a str, ask: Exchange<'a>) -> BoxFuture<'a, Result<Exchanged, Error>> {
+        Box::pin(async move {
+            let name: Arc<str> = queue.into();
+            let done = self.with(queue, |lists| {
+                let mut done = Exchanged::default();
+                let mut back = Vec::new();
+                for settling in ask.settle {
+                    done.settled.push(lists.settle(&settling.reservation, &settling.settlement, &mut back));
+                }
+                lists.notify += back.len();
+                back.into_iter().rev().for_each(|popped| lists.ready.push_front(popped));
+                if ask.want > 0 {
+                    lists.migrate(ask.now);
+                    lists.reserve(&name, &ask, &mut done);
+                }
+                let taken = done.reserved.len() + done.quarantined.len();
+                lists.notify = lists.notify.saturating_sub(taken.saturating_sub(ask.woken));
+                done.left = lists.ready.len() as u64;
+                if done.left > 0 {
+                    lists.notify += ask.woken.saturating_sub(taken);
+                }
+                let delayed = lists.delayed.iter().map(|(at, _)| *at);
+                let reserved = lists.reserved.iter().map(|(at, token, _)| at + i64::from(token.number() > 0));
+                done.next_due = delayed.chain(reserved).min();
+                done
+            });
+            self.0.changed.notify_waiters();
+            Ok(done)
+        })
+    }
+
+    fn recover<'a>(&'a self, queue: &'a str, token: Token) -> BoxFuture<'a, Result<Vec<Reservation>, Error>> {
+        Box::pin(async move {
+            let name: Arc<str> = queue.into();
+            let under = |lists: &mut Lists| -> Vec<Bytes> {
+                let under = lists.reserved.iter().filter(|(_, known, _)| *known == token);
+                under.map(|(.., member)| member.clone()).collect()
+            };
+            let recovered = self.with(queue, under).into_iter().filter_map(|member| {
+                let AttemptsEdit { at, len, attempts } = locate(&member).ok()?;
+                let attempts = attempts - 1;
+                let popped = AttemptsEdit { at, len, attempts: attempts - 1 }.apply(&member);
+                let len = popped.len() - (member.len() - len);
+                Some(Reservation::new(name.clone(), popped, AttemptsEdit { at, len, attempts }, token))
+            });
+            Ok(recovered.collect())
+        })
+    }
+
+    fn renew<'a>(
+        &'a self,
+        queue: &'a str,
+        held: &'a [&'a Reservation],
+        expires_at: i64,
+    ) -> BoxFuture<'a, Result<Vec<bool>, Error>> {
+        Box::pin(async move {
+            Ok(self.with(queue, |lists| {
+                let renew = |reservation: &&Reservation| {
+                    let member = reservation.reserved();
+                    let mut standing = lists.reserved.iter_mut();
+                    let found = standing
+                        .find(|(_, token, bytes)| *token == reservation.token() && **bytes == *member);
+                    found.map(|entry| entry.0 = expires_at).is_some()
+                };
+                held.iter().map(renew).collect()
+            }))
+        })
+    }
+
+    fn wait<'a>(
+        &'a self,
+        queues: &'a [String],
+        seconds: f64,
+    ) -> BoxFuture<'a, Result<Option<String>, Error>> {
+        Box::pin(async move {
+            let over = tokio::time::sleep(Duration::from_secs_f64(seconds));
+            tokio::pin!(over);
+            loop {
+                let changed = self.0.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if let Some(queue) = self.take_token(queues) {
+                    return Ok(Some(queue));
+                }
+                tokio::select! {
+                    () = changed => {}
+                    () = self.0.woken.notified() => return Ok(None),
+                    () = &mut over => return Ok(None),
+                }
+            }
+        })
+    }
+
+    fn wake(&self) -> BoxFuture<'_, ()> {
+        self.0.woken.notify_waiters();
+        Box::pin(async {})
+    }
+
+    fn push<'a>(&'a self, queue: &'a str, payload: &'a [u8]) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            self.with(queue, |lists| {
+                lists.ready.push_back(Bytes::copy_from_slice(payload));
+                lists.notify += 1;
+            });
+            self.0.changed.notify_waiters();
+            Ok(())
+        })
+    }
+
+    fn later<'a>(
+        &'a self,
+        queue: &'a str,
+        payload: &'a [u8],
+        available_at: i64,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        self.with(queue, |lists| lists.put_off(available_at, Bytes::copy_from_slice(payload)));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn size<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<Sizes, Error>> {
+        Box::pin(async move { Ok(self.sizes(queue)) })
+    }
+
+    fn clear<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<u64, Error>> {
+        Box::pin(async move {
+            Ok(self.with(queue, |lists| {
+                let jobs = lists.ready.len() + lists.delayed.len() + lists.reserved.len();
+                *lists = Lists { quarantine: std::mem::take(&mut lists.quarantine), ..Lists::default() };
+                jobs as u64
+            }))
+        })
+    }
+
+    fn peek<'a>(
+        &'a self,
+        queue: &'a str,
+        state: State,
+        offset: usize,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Peeked>, Error>> {
+        Box::pin(async move {
+            let plain = |payload: &Bytes| Peeked { payload: payload.clone(), at: None };
+            let all: Vec<Peeked> = self.with(queue, |lists| match state {
+                State::Pending => lists.ready.iter().map(plain).collect(),
+                State::Quarantined => lists.quarantine.iter().map(plain).collect(),
+                State::Delayed => {
+                    let peeked = |(at, payload): &(i64, Bytes)| Peeked {
+                        payload: payload.clone(),
+                        at: Some(*at as f64),
+                    };
+                    lists.delayed.iter().map(peeked).collect()
+                }
+                State::Reserved => {
+                    let peeked = |(at, token, payload): &(i64, Token, Bytes)| Peeked {
+                        payload: payload.clone(),
+                        at: Some(token.score(*at)),
+                    };
+                    lists.reserved.iter().map(peeked).collect()
+                }
+            });
+            Ok(all.into_iter().skip(offset).take(limit).collect())
+        })
+    }
+}

@@ -1,0 +1,326 @@
+//! A queue in Redis: runs a dialect's scripts.
+//!
+//! The one place that sends them and reads their answers. Never decides when.
+//! Counterpart in PHP: `Illuminate\Queue\RedisQueue`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use redis::{FromRedisValue, Script, Value, cmd};
+
+use super::{
+    AttemptsEdit, BATCH_BYTES, BATCH_JOBS, BoxFuture, Error, Exchange, Exchanged, Peeked, Queue, Reservation,
+    Settling, Sizes, State, Token,
+};
+use crate::dialect::{Keys, Laravel, laravel};
+use crate::job::Settlement;
+use crate::redis::Redis;
+
+/// How a Redis queue behaves beside what its dialect says.
+#[derive(Clone, Debug)]
+pub struct RedisQueueOptions {
+    /// The connection's `migration_batch_size`: due jobs that one call moves at most, per source.
+    pub migration_batch_size: Option<usize>,
+    /// False under Horizon's `retry_after: null`: reservations never expire.
+    pub expire_reservations: bool,
+    /// Larger payloads are set aside, in bytes.
+    pub max_payload: usize,
+    /// Payloads that the quarantine holds at most.
+    pub quarantine_room: usize,
+}
+
+impl Default for RedisQueueOptions {
+    fn default() -> Self {
+        RedisQueueOptions {
+            migration_batch_size: None,
+            expire_reservations: true,
+            max_payload: 128 << 20,
+            quarantine_room: 10_000,
+        }
+    }
+}
+
+/// The queues of one Redis connection of an app.
+#[derive(Clone, Debug)]
+pub struct RedisQueue {
+    redis: Redis,
+    dialect: Laravel,
+    options: RedisQueueOptions,
+    scripts: Arc<Scripts>,
+}
+
+#[derive(Debug)]
+struct Scripts {
+    exchange: Script,
+    renew: Script,
+    recover: Script,
+    push: Script,
+    clear: Script,
+}
+
+/// One job as the exchange and the recover script answer it: bytes, offset, length, attempts.
+type Taken = (Bytes, usize, usize, i64);
+
+impl RedisQueue {
+    /// The queues of this server, as this dialect keeps them.
+    pub fn new(redis: Redis, dialect: Laravel, options: RedisQueueOptions) -> Self {
+        let scripts = Scripts {
+            exchange: Script::new(laravel::EXCHANGE),
+            renew: Script::new(laravel::RENEW),
+            recover: Script::new(laravel::RECOVER),
+            push: Script::new(laravel::PUSH),
+            clear: Script::new(laravel::CLEAR),
+        };
+        RedisQueue { redis, dialect, options, scripts: Arc::new(scripts) }
+    }
+
+    async fn run<T: FromRedisValue>(
+        &self,
+        doing: &'static str,
+        queue: &str,
+        script: &Script,
+        keys: &[&str],
+        arguments: &[&[u8]],
+    ) -> Result<T, Error> {
+        let answer = self.redis.script::<Value>(script, keys, arguments).await;
+        let answer = answer.map_err(|source| Error::Redis { doing, queue: queue.to_owned(), source })?;
+        read(doing, queue, answer)
+    }
+
+    async fn ask<T: FromRedisValue>(
+        &self,
+        doing: &'static str,
+        queue: &str,
+        command: &redis::Cmd,
+    ) -> Result<T, Error> {
+        let answer = self.redis.query::<Value>(command).await;
+        let answer = answer.map_err(|source| Error::Redis { doing, queue: queue.to_owned(), source })?;
+        read(doing, queue, answer)
+    }
+
+    async fn exchange(&self, queue: &str, ask: Exchange<'_>) -> Result<Exchanged, Error> {
+        let Keys { ready, reserved, delayed, notify, quarantine } = self.dialect.keys(queue);
+        let bound = self.options.migration_batch_size.map_or(BATCH_JOBS, |size| size.min(BATCH_JOBS));
+        let numbers = [
+            ask.now.to_string(),
+            (ask.now + ask.lease).to_string(),
+            ask.token.number().to_string(),
+            ask.want.to_string(),
+            BATCH_BYTES.to_string(),
+            bound.to_string(),
+            u8::from(self.options.expire_reservations).to_string(),
+            ask.woken.to_string(),
+            self.options.max_payload.to_string(),
+            self.options.quarantine_room.to_string(),
+        ];
+        let settle: Vec<[Vec<u8>; 4]> = ask.settle.iter().map(spelled).collect();
+        let arguments: Vec<&[u8]> =
+            numbers.iter().map(String::as_bytes).chain(settle.iter().flatten().map(Vec::as_slice)).collect();
+        let keys = [&*ready, &reserved, &delayed, &notify, &quarantine];
+        let (settled, taken, quarantined, next_due, left): (
+            Vec<u8>,
+            Vec<Taken>,
+            Vec<(usize, String)>,
+            Option<f64>,
+            u64,
+        ) = self.run("settling and reserving", queue, &self.scripts.exchange, &keys, &arguments).await?;
+        let name: Arc<str> = queue.into();
+        let reserved = taken.into_iter().map(|(popped, at, len, attempts)| {
+            Reservation::new(name.clone(), popped, AttemptsEdit { at, len, attempts }, ask.token)
+        });
+        Ok(Exchanged {
+            settled: settled.into_iter().map(|done| done == 1).collect(),
+            reserved: reserved.collect(),
+            quarantined,
+            // A fraction of a second is the token, and due only with the next whole second.
+            next_due: next_due.map(|due| due.ceil() as i64),
+            left,
+        })
+    }
+
+    async fn renew(&self, queue: &str, held: &[&Reservation], expires_at: i64) -> Result<Vec<bool>, Error> {
+        let Keys { reserved, .. } = self.dialect.keys(queue);
+        let mut answers = Vec::with_capacity(held.len());
+        let mut rest = held;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = rest.iter().take(BATCH_JOBS).take_while(|reservation| {
+                let first = bytes == 0;
+                bytes += reservation.popped().len();
+                first || bytes <= BATCH_BYTES
+            });
+            let (batch, others) = rest.split_at(fits.count());
+            rest = others;
+            let mut arguments = vec![expires_at.to_string().into_bytes()];
+            for reservation in batch {
+                arguments.push(reservation.reserved());
+                arguments.push(reservation.token().number().to_string().into_bytes());
+            }
+            let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
+            let held: Vec<u8> =
+                self.run("renewing", queue, &self.scripts.renew, &[&reserved], &arguments).await?;
+            answers.extend(held.into_iter().map(|held| held == 1));
+        }
+        Ok(answers)
+    }
+
+    async fn recover(&self, queue: &str, token: Token) -> Result<Vec<Reservation>, Error> {
+        let Keys { reserved, .. } = self.dialect.keys(queue);
+        let number = token.number().to_string();
+        let arguments = [number.as_bytes()];
+        let taken: Vec<Taken> =
+            self.run("recovering", queue, &self.scripts.recover, &[&reserved], &arguments).await?;
+        let name: Arc<str> = queue.into();
+        let recovered = taken.into_iter().map(|(reserved, at, len, attempts)| {
+            // The count before this attempt stood where the raised one stands now.
+            let popped = AttemptsEdit { at, len, attempts: attempts - 1 }.apply(&reserved);
+            let len = popped.len() - (reserved.len() - len);
+            Reservation::new(name.clone(), popped, AttemptsEdit { at, len, attempts }, token)
+        });
+        Ok(recovered.collect())
+    }
+
+    async fn size(&self, queue: &str) -> Result<Sizes, Error> {
+        let Keys { ready, reserved, delayed, quarantine, .. } = self.dialect.keys(queue);
+        let counting = "counting";
+        Ok(Sizes {
+            pending: self.ask(counting, queue, cmd("LLEN").arg(ready)).await?,
+            delayed: self.ask(counting, queue, cmd("ZCARD").arg(delayed)).await?,
+            reserved: self.ask(counting, queue, cmd("ZCARD").arg(reserved)).await?,
+            quarantined: self.ask(counting, queue, cmd("LLEN").arg(quarantine)).await?,
+        })
+    }
+
+    async fn peek(
+        &self,
+        queue: &str,
+        state: State,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<Peeked>, Error> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let keys = self.dialect.keys(queue);
+        let last = offset + limit - 1;
+        let set = |key| cmd("ZRANGE").arg(key).arg(offset).arg(last).arg("WITHSCORES").to_owned();
+        let list = |key| cmd("LRANGE").arg(key).arg(offset).arg(last).to_owned();
+        let command = match state {
+            State::Pending => list(keys.ready),
+            State::Quarantined => list(keys.quarantine),
+            State::Delayed => set(keys.delayed),
+            State::Reserved => set(keys.reserved),
+        };
+        match state {
+            State::Pending | State::Quarantined => {
+                let payloads: Vec<Bytes> = self.ask("looking", queue, &command).await?;
+                Ok(payloads.into_iter().map(|payload| Peeked { payload, at: None }).collect())
+            }
+            State::Delayed | State::Reserved => {
+                let payloads: Vec<(Bytes, f64)> = self.ask("looking", queue, &command).await?;
+                Ok(payloads.into_iter().map(|(payload, at)| Peeked { payload, at: Some(at) }).collect())
+            }
+        }
+    }
+}
+
+/// One settlement as the script reads it.
+fn spelled(settling: &Settling) -> [Vec<u8>; 4] {
+    let Settling { reservation, settlement } = settling;
+    let (verb, extra) = match settlement {
+        Settlement::Delete | Settlement::Fail(_) => ("delete", Vec::new()),
+        Settlement::Release { at } => ("release", at.to_string().into_bytes()),
+        Settlement::HandBack => ("back", reservation.popped().to_vec()),
+        Settlement::Quarantine => ("quarantine", reservation.popped().to_vec()),
+    };
+    [verb.into(), reservation.reserved(), reservation.token().number().to_string().into_bytes(), extra]
+}
+
+fn read<T: FromRedisValue>(doing: &'static str, queue: &str, answer: Value) -> Result<T, Error> {
+    T::from_redis_value(answer).map_err(|error| {
+        let answer = error.to_string().chars().take(200).collect();
+        Error::Answer { doing, queue: queue.to_owned(), answer }
+    })
+}
+
+impl Queue for RedisQueue {
+    fn exchange<'a>(&'a self, queue: &'a str, ask: Exchange<'a>) -> BoxFuture<'a, Result<Exchanged, Error>> {
+        Box::pin(self.exchange(queue, ask))
+    }
+
+    fn recover<'a>(&'a self, queue: &'a str, token: Token) -> BoxFuture<'a, Result<Vec<Reservation>, Error>> {
+        Box::pin(self.recover(queue, token))
+    }
+
+    fn renew<'a>(
+        &'a self,
+        queue: &'a str,
+        held: &'a [&'a Reservation],
+        expires_at: i64,
+    ) -> BoxFuture<'a, Result<Vec<bool>, Error>> {
+        Box::pin(self.renew(queue, held, expires_at))
+    }
+
+    fn wait<'a>(
+        &'a self,
+        queues: &'a [String],
+        seconds: f64,
+    ) -> BoxFuture<'a, Result<Option<String>, Error>> {
+        Box::pin(async move {
+            let keys: Vec<String> = queues.iter().map(|queue| self.dialect.keys(queue).notify).collect();
+            let taken = self.redis.blpop(&keys, seconds).await;
+            let taken =
+                taken.map_err(|source| Error::Redis { doing: "waiting", queue: queues.join(","), source })?;
+            Ok(taken.and_then(|key| keys.iter().position(|known| *known == key)).map(|i| queues[i].clone()))
+        })
+    }
+
+    fn wake(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.redis.unblock())
+    }
+
+    fn push<'a>(&'a self, queue: &'a str, payload: &'a [u8]) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            let Keys { ready, notify, .. } = self.dialect.keys(queue);
+            let _: u64 =
+                self.run("pushing", queue, &self.scripts.push, &[&ready, &notify], &[payload]).await?;
+            Ok(())
+        })
+    }
+
+    fn later<'a>(
+        &'a self,
+        queue: &'a str,
+        payload: &'a [u8],
+        available_at: i64,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            let Keys { delayed, .. } = self.dialect.keys(queue);
+            let command = cmd("ZADD").arg(delayed).arg(available_at).arg(payload).to_owned();
+            let _: u64 = self.ask("pushing for later", queue, &command).await?;
+            Ok(())
+        })
+    }
+
+    fn size<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<Sizes, Error>> {
+        Box::pin(self.size(queue))
+    }
+
+    fn clear<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<u64, Error>> {
+        Box::pin(async move {
+            let Keys { ready, reserved, delayed, notify, .. } = self.dialect.keys(queue);
+            self.run("clearing", queue, &self.scripts.clear, &[&ready, &reserved, &delayed, &notify], &[])
+                .await
+        })
+    }
+
+    fn peek<'a>(
+        &'a self,
+        queue: &'a str,
+        state: State,
+        offset: usize,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Peeked>, Error>> {
+        Box::pin(self.peek(queue, state, offset, limit))
+    }
+}

@@ -1,0 +1,144 @@
+//! Artisan's job lines: RUNNING, DONE, FAIL, as Laravel 13 prints them.
+//!
+//! Formats only; each event that has a line gets exactly that.
+//! Counterpart in PHP: `Illuminate\Queue\Console\WorkCommand::writeOutput`.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use crate::events::Event;
+use crate::job::Job;
+
+/// How lines are laid out.
+#[derive(Clone, Copy, Debug)]
+pub struct Console {
+    /// Columns of the terminal.
+    pub width: usize,
+    /// The timezone of the dates.
+    pub timezone: Tz,
+    /// With 1 or more, the job's id, connection and queue follow its name.
+    pub verbosity: u8,
+    /// ANSI colours.
+    pub colour: bool,
+    /// Say at the start which queues are worked.
+    pub banner: bool,
+}
+
+impl Console {
+    /// The lines of an event, newline included.
+    pub fn lines(&self, event: &Event, now: DateTime<Utc>) -> Option<String> {
+        match event {
+            Event::WorkerStarting { queues, .. } if self.banner => {
+                let queue = if queues.len() > 1 { "queues" } else { "queue" };
+                let badge = self.paint("37;44", " INFO ");
+                Some(format!("\n  {badge} Processing jobs from the [{}] {queue}.  \n\n", queues.join(",")))
+            }
+            Event::Processing { job } => Some(self.line(job, now, None, self.paint("33;1", "RUNNING"), 33)),
+            Event::Processed { job, took, .. } => {
+                Some(self.line(job, now, Some(*took), self.paint("32;1", "DONE"), 31))
+            }
+            Event::ReleasedAfterException { job, took, .. } => {
+                Some(self.line(job, now, Some(*took), self.paint("33;1", "FAIL"), 31))
+            }
+            Event::Failed { job, took, .. } => {
+                Some(self.line(job, now, Some(*took), self.paint("31;1", "FAIL"), 31))
+            }
+            _ => None,
+        }
+    }
+
+    /// `  DATE NAME ..... RUNTIME STATUS`; `taken` are the columns of everything but name, runtime and dots.
+    fn line(
+        &self,
+        job: &Job,
+        now: DateTime<Utc>,
+        took: Option<Duration>,
+        status: String,
+        taken: usize,
+    ) -> String {
+        let date = now.with_timezone(&self.timezone).format("%Y-%m-%d %H:%M:%S").to_string();
+        let mut name = job.name().to_owned();
+        let mut shown = name.clone();
+        if self.verbosity > 0 {
+            let more = format!(" {} {} {}", job.payload.id().unwrap_or_default(), job.connection, job.queue);
+            shown.push_str(&self.paint("90", &more));
+            name.push_str(&more);
+        }
+        let runtime = took.map(runtime).unwrap_or_default();
+        let dots = self.width.saturating_sub(name.chars().count() + runtime.chars().count() + taken);
+        let (dots, date) = (self.paint("90", &".".repeat(dots)), self.paint("90", &date));
+        let runtime = if runtime.is_empty() { runtime } else { format!("{} ", self.paint("90", &runtime)) };
+        format!("  {date} {shown} {dots} {runtime}{status}\n")
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.colour && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// `12.34ms` up to `1,000.00ms`, then whole `1s`, `1m 2s`, `1h 2m 5s`.
+fn runtime(took: Duration) -> String {
+    let milliseconds = took.as_secs_f64() * 1000.0;
+    if milliseconds <= 1000.0 {
+        let text = format!("{milliseconds:.2}ms");
+        return if text == "1000.00ms" { "1,000.00ms".to_owned() } else { text };
+    }
+    let seconds = took.as_secs();
+    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+    let parts = parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}"));
+    parts.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::Fate;
+    use crate::job::Payload;
+
+    fn job() -> Job {
+        let payload = Payload::parse(r#"{"displayName":"App\\Jobs\\Mail","id":"abc","attempts":0}"#).unwrap();
+        Job { connection: "redis".into(), queue: "default".into(), attempts: 1, payload }
+    }
+
+    fn console(verbosity: u8) -> Console {
+        Console { width: 80, timezone: Tz::UTC, verbosity, colour: false, banner: false }
+    }
+
+    #[test]
+    fn lines_fill_the_width_with_dots() {
+        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let running = console(0).lines(&Event::Processing { job: job() }, now).unwrap();
+        assert_eq!(
+            running,
+            format!("  2023-11-14 22:13:20 App\\Jobs\\Mail {} RUNNING\n", ".".repeat(80 - 13 - 33))
+        );
+        let done = Event::Processed { job: job(), took: Duration::from_micros(12_340), fate: Fate::Deleted };
+        let done = console(0).lines(&done, now).unwrap();
+        assert_eq!(
+            done,
+            format!("  2023-11-14 22:13:20 App\\Jobs\\Mail {} 12.34ms DONE\n", ".".repeat(80 - 13 - 7 - 31))
+        );
+    }
+
+    #[test]
+    fn verbose_names_id_connection_and_queue() {
+        let line = console(1).lines(&Event::Processing { job: job() }, DateTime::default()).unwrap();
+        assert!(line.contains("App\\Jobs\\Mail abc redis default ."), "{line}");
+    }
+
+    #[test]
+    fn runtimes_change_unit_above_a_second() {
+        for (milliseconds, expected) in [
+            (0, "0.00ms"),
+            (999, "999.00ms"),
+            (1000, "1,000.00ms"),
+            (1001, "1s"),
+            (62_900, "1m 2s"),
+            (3_725_000, "1h 2m 5s"),
+        ] {
+            assert_eq!(runtime(Duration::from_millis(milliseconds)), expected);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What an operator should know beside the job lines: one log line an event, with its reason.
+//!
+//! Never a payload, never a secret. Counterpart in PHP: the exception handler's `report()`.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use tracing::{debug, error, info, warn};
+
+use crate::events::{Event, HandBack};
+
+/// Classes that were warned of; beyond these many the warnings come again.
+const REMEMBERED: usize = 1000;
+
+/// A listener that logs by `tracing`.
+pub fn log() -> impl Fn(&Event) + Send + Sync + 'static {
+    let warned = Mutex::new(HashSet::new());
+    let first = move |class: &str| {
+        let mut warned = warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.len() >= REMEMBERED {
+            warned.clear();
+        }
+        warned.insert(class.to_owned())
+    };
+    move |event| match event {
+        Event::LeaseLost { job, took } => warn!(
+            job = job.name(),
+            uuid = job.payload.uuid(),
+            attempts = job.attempts,
+            ?took,
+            "the reservation was lost before the job ended: another worker has it, and nothing was done about it here"
+        ),
+        Event::HandedBack { job, why: HandBack::NoRoute { class } } if first(class) => {
+            warn!(queue = %job.queue, "no handler takes [{class}]: its jobs are left to a PHP worker");
+        }
+        Event::HandedBack { job, why: HandBack::OnlyPhp { class, what } }
+            if first(&format!("{class} {what}")) =>
+        {
+            warn!(queue = %job.queue, "[{class}] is left to a PHP worker: {what}");
+        }
+        Event::HandedBack { job, why } => {
+            debug!(job = job.name(), uuid = job.payload.uuid(), ?why, "handed back, no attempt spent");
+        }
+        Event::Quarantined { queue, bytes, reason } => {
+            warn!(%queue, bytes, "a payload was set aside in quarantine: {reason}");
+        }
+        Event::StoreDown { job, error } => error!(
+            job = job.name(),
+            uuid = job.payload.uuid(),
+            "the failed job could not be recorded and stays reserved until it is: {error}"
+        ),
+        Event::QueueDown { error } => error!("{error}; trying again"),
+        Event::QueueUp => info!("Redis answers again"),
+        Event::Paused => info!("paused: no job is taken until SIGCONT"),
+        Event::Resumed => info!("resumed"),
+        Event::Draining { running } => info!("taking no more jobs, waiting for {running} that run"),
+        Event::WorkerStarting { connection, queues } => info!(%connection, "working {}", queues.join(",")),
+        Event::WorkerStopping { reason, status } => info!(status, "stopping: {reason}"),
+        Event::Renewed { queue, jobs } => debug!(%queue, jobs, "reservations renewed"),
+        Event::PollFired => debug!("the poll timer fired"),
+        // These have job lines.
+        Event::Processing { .. }
+        | Event::Processed { .. }
+        | Event::ReleasedAfterException { .. }
+        | Event::Failed { .. } => {}
+    }
+}

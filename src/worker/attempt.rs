@@ -1,0 +1,174 @@
+//! One attempt, top to bottom: may it run, run it, decide, confirm the lease, record, settle, say so.
+//!
+//! Never holds the reservation: the ledger does, and this asks it. The handler runs in a task of its own, and an
+//! attempt goes on only when that task is really gone. Counterpart in PHP: `Illuminate\Queue\Worker::process`.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use super::desk::Desk;
+use super::policy::{self, Attempt, Limits};
+use crate::events::{Event, Fate};
+use crate::failed::FailedJob;
+use crate::handler::{Context, Handler};
+use crate::job::{Exception, Job, Outcome, Settlement};
+
+/// What an attempt needs beside its job.
+pub(super) struct Ticket {
+    pub(super) job: Job,
+    pub(super) handler: Arc<dyn Handler>,
+    /// Unix second at which it was reserved.
+    pub(super) reserved_at: i64,
+    /// Cancelled when the job is to be handed back.
+    pub(super) hand_back: CancellationToken,
+    /// Set once the lease is known to be lost.
+    pub(super) lost: Arc<AtomicBool>,
+    pub(super) desk: Desk,
+}
+
+/// Works the attempt to its end.
+pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
+    let Shared { options, rules, events, clock, .. } = &*shared;
+    let job = ticket.job.clone();
+    let limits = Limits::of(&job.payload, options, rules);
+    let started = Instant::now();
+    events.emit(Event::Processing { job: job.clone() });
+
+    let (outcome, ran) = match policy::exceeded_before(&limits, job.attempts, clock.now(), job.name(), rules)
+    {
+        Some(exception) => (Some(Outcome::Failed(exception)), false),
+        None => (run(&ticket, &limits, &shared).await, true),
+    };
+    let took = started.elapsed();
+    let Some(outcome) = outcome else {
+        ticket.desk.hand_back().await;
+        return;
+    };
+
+    let thrown = match &outcome {
+        Outcome::Threw(exception) => Some(exception.clone()),
+        Outcome::TimedOut => {
+            Some(Exception::new(rules.timeout_class, format!("{}{}", job.name(), rules.timed_out)))
+        }
+        _ => None,
+    };
+    let returned = ran && thrown.is_none();
+    let attempt = Attempt {
+        attempts: job.attempts,
+        name: job.name(),
+        now: clock.now(),
+        retry_at: ticket.reserved_at + options.retry_after,
+    };
+    let now = attempt.now;
+    match policy::decide(outcome, &limits, attempt, options, rules) {
+        Settlement::Fail(exception) => {
+            if !fail(&ticket, &shared, &exception).await {
+                events.emit(Event::LeaseLost { job, took });
+                return;
+            }
+            events.emit(Event::Failed { job: job.clone(), took, exception });
+            if returned {
+                events.emit(Event::Processed { job, took, fate: Fate::Failed });
+            }
+        }
+        settlement => {
+            let released_at = match settlement {
+                Settlement::Release { at } => Some(at),
+                _ => None,
+            };
+            if !ticket.desk.settle(settlement).await {
+                events.emit(Event::LeaseLost { job, took });
+                return;
+            }
+            events.emit(match (released_at, thrown) {
+                (Some(at), Some(exception)) => {
+                    Event::ReleasedAfterException { job, took, exception, delay: at - now }
+                }
+                (Some(_), None) => Event::Processed { job, took, fate: Fate::Released },
+                (None, _) => Event::Processed { job, took, fate: Fate::Deleted },
+            });
+        }
+    }
+}
+
+/// Runs the handler until it ends, its time is up or it is called back; `None` where it was called back.
+async fn run(ticket: &Ticket, limits: &Limits, shared: &Shared) -> Option<Outcome> {
+    // queue:work arms no alarm under --once.
+    let timeout =
+        (limits.timeout > 0 && !shared.options.once).then(|| Duration::from_secs(limits.timeout as u64));
+    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    let context = Context::new(
+        ticket.job.clone(),
+        shared.state.clone(),
+        deadline,
+        ticket.hand_back.clone(),
+        ticket.lost.clone(),
+    );
+    let handler = ticket.handler.clone();
+    let mut task = tokio::spawn(async move { handler.run(context).await });
+    let time_is_up = async {
+        match deadline {
+            Some(deadline) => tokio::time::sleep_until(deadline).await,
+            None => std::future::pending().await,
+        }
+    };
+    let ended = tokio::select! {
+        biased;
+        result = &mut task => return Some(outcome_of(result).unwrap_or(Outcome::TimedOut)),
+        () = ticket.hand_back.cancelled() => None,
+        () = time_is_up => Some(Outcome::TimedOut),
+    };
+    task.abort();
+    // A handler that got to its end before the abort reached it did its work.
+    match outcome_of(task.await) {
+        Some(outcome) => Some(outcome),
+        None => ended,
+    }
+}
+
+/// What a handler's task ended with; `None` where it was aborted.
+fn outcome_of(result: Result<Outcome, tokio::task::JoinError>) -> Option<Outcome> {
+    match result {
+        Ok(outcome) => Some(outcome),
+        Err(error) if error.is_cancelled() => None,
+        Err(error) => {
+            let panic = error.into_panic();
+            let message = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
+            let message = message.unwrap_or_else(|| "the handler panicked".to_owned());
+            Some(Outcome::Threw(Exception::new("Error", message)))
+        }
+    }
+}
+
+/// Records the failure, then removes the job; false where the lease turned out lost and nothing was left behind.
+async fn fail(ticket: &Ticket, shared: &Shared, exception: &Exception) -> bool {
+    let Shared { events, clock, failed, .. } = shared;
+    if !ticket.desk.confirm().await {
+        return false;
+    }
+    let job = &ticket.job;
+    let record =
+        FailedJob::new(&job.connection, &job.queue, &job.payload, exception.to_string(), clock.now());
+    let mut pause = Duration::from_millis(200);
+    while let Err(error) = failed.record(&record).await {
+        events.emit(Event::StoreDown { job: job.clone(), error: error.to_string() });
+        tokio::select! {
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(5)),
+            () = ticket.hand_back.cancelled() => {
+                ticket.desk.abandon().await;
+                return false;
+            }
+        }
+    }
+    let settled = ticket.desk.settle(Settlement::Fail(exception.clone())).await;
+    if !settled && let Err(error) = failed.withdraw(&record.uuid).await {
+        events.emit(Event::StoreDown { job: job.clone(), error: error.to_string() });
+    }
+    settled
+}

@@ -1,0 +1,62 @@
+//! What attempts say to the ledger, and what it answers.
+//!
+//! An attempt never holds its reservation: it asks for it to be settled, confirmed or given up, by its number.
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::job::Settlement;
+
+/// Number of a held reservation, in the order in which they were taken.
+pub(super) type Id = u64;
+
+/// One message to the ledger.
+pub(super) enum Say {
+    /// Settle it; the answer is whether it was still held.
+    Settle(Id, Settlement, oneshot::Sender<bool>),
+    /// The handler was called back and is gone: put the job back with the others.
+    HandBack(Id, oneshot::Sender<bool>),
+    /// Renew it now; the answer is whether it is still held.
+    Confirm(Id, oneshot::Sender<bool>),
+    /// Leave it reserved and forget it.
+    Abandon(Id),
+    /// The slot has rested.
+    Rested,
+}
+
+/// One attempt's line to the ledger. The ledger outlives every attempt, so a missing answer means that the whole
+/// worker was dropped: nothing was settled then.
+pub(super) struct Desk {
+    id: Id,
+    say: mpsc::UnboundedSender<Say>,
+}
+
+impl Desk {
+    pub(super) fn new(id: Id, say: mpsc::UnboundedSender<Say>) -> Self {
+        Desk { id, say }
+    }
+
+    async fn ask(&self, say: impl FnOnce(Id, oneshot::Sender<bool>) -> Say) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.say.send(say(self.id, answer)).is_ok() && answered.await.unwrap_or(false)
+    }
+
+    pub(super) async fn settle(&self, settlement: Settlement) -> bool {
+        self.ask(|id, answer| Say::Settle(id, settlement, answer)).await
+    }
+
+    pub(super) async fn hand_back(&self) -> bool {
+        self.ask(Say::HandBack).await
+    }
+
+    pub(super) async fn confirm(&self) -> bool {
+        self.ask(Say::Confirm).await
+    }
+
+    pub(super) async fn abandon(&self) {
+        let _ = self.say.send(Say::Abandon(self.id));
+    }
+
+    pub(super) fn rested(&self) {
+        let _ = self.say.send(Say::Rested);
+    }
+}

@@ -1,0 +1,225 @@
+//! The worker: reserve, run, settle, until there is a reason to stop.
+//!
+//! Owns how the parts are put together; [`ledger`] moves, `attempt` runs one job, [`policy`] decides. Never names a
+//! framework. Counterpart in PHP: `Illuminate\Queue\Worker`.
+
+mod attempt;
+mod desk;
+mod ledger;
+mod line;
+mod options;
+pub mod policy;
+mod stop;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+
+pub use options::WorkerOptions;
+pub use stop::StopReason;
+
+use crate::clock::Clock;
+use crate::control;
+use crate::dialect::Rules;
+use crate::events::{Event, Events};
+use crate::failed::{FailedJobStore, NullStore};
+use crate::handler::{Context, Handler, Native, Routes, State};
+use crate::job::IntoOutcome;
+use crate::queue::Queue;
+
+/// What the ledger and all attempts share.
+pub(crate) struct Shared {
+    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) connection: Arc<str>,
+    pub(crate) queues: Vec<String>,
+    pub(crate) options: WorkerOptions,
+    pub(crate) rules: Rules,
+    pub(crate) routes: Routes,
+    pub(crate) state: State,
+    pub(crate) failed: Arc<dyn FailedJobStore>,
+    pub(crate) events: Events,
+    pub(crate) clock: Clock,
+}
+
+/// A queue worker with native handlers.
+///
+/// ```
+/// use handover::{Context, MemoryQueue, Outcome, Worker};
+///
+/// #[derive(serde::Deserialize)]
+/// struct SendWelcomeEmail {
+///     subject: String,
+/// }
+///
+/// async fn welcome(job: SendWelcomeEmail, _: Context) -> handover::Result<Outcome> {
+///     assert_eq!(job.subject, "Hello");
+///     Ok(Outcome::Completed)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> handover::Result<()> {
+/// let queue = MemoryQueue::new();
+/// let command = r#"O:25:\"App\\Jobs\\SendWelcomeEmail\":1:{s:7:\"subject\";s:5:\"Hello\";}"#;
+/// queue.push_now("default", &format!(
+///     r#"{{"displayName":"App\\Jobs\\SendWelcomeEmail","job":"Illuminate\\Queue\\CallQueuedHandler@call",
+///         "data":{{"commandName":"App\\Jobs\\SendWelcomeEmail","command":"{command}"}},"attempts":0}}"#
+/// ));
+/// Worker::on(queue.clone()).handle("App\\Jobs\\SendWelcomeEmail", welcome).drain().await?;
+/// assert_eq!(queue.sizes("default").pending, 0);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Worker(Shared);
+
+impl Worker {
+    /// A worker on this queue, with the defaults of `queue:work`; failed jobs are not kept until
+    /// [`failed_jobs`](Self::failed_jobs) says where.
+    pub fn on(queue: impl Queue) -> Self {
+        Worker(Shared {
+            queue: Arc::new(queue),
+            connection: "redis".into(),
+            queues: vec!["default".into()],
+            options: WorkerOptions::default(),
+            rules: Rules::default(),
+            routes: Routes::default(),
+            state: State::default(),
+            failed: Arc::new(NullStore),
+            events: Events::default(),
+            clock: Clock::system(),
+        })
+    }
+
+    /// The handler of a class, or of all classes a pattern such as `App\Jobs\Reports\*` names.
+    #[must_use]
+    pub fn handle<F, T, Fut>(mut self, pattern: &str, function: F) -> Self
+    where
+        F: Fn(T, Context) -> Fut + Send + Sync + 'static,
+        T: DeserializeOwned + Send + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: IntoOutcome,
+    {
+        self.0.routes.insert(pattern, Arc::new(Native::new(function)));
+        self
+    }
+
+    /// The same for a [`Handler`] that wants the payload undecoded.
+    #[must_use]
+    pub fn route(mut self, pattern: &str, handler: impl Handler) -> Self {
+        self.0.routes.insert(pattern, Arc::new(handler));
+        self
+    }
+
+    /// A value that handlers find by its type in [`Context::state`].
+    #[must_use]
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.0.state.insert(value);
+        self
+    }
+
+    /// The queues to poll, in strict order of priority.
+    #[must_use]
+    pub fn queues<I: IntoIterator<Item: Into<String>>>(mut self, queues: I) -> Self {
+        self.0.queues = queues.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How many jobs run at once.
+    #[must_use]
+    pub fn concurrency(mut self, jobs: usize) -> Self {
+        self.0.options.concurrency = jobs;
+        self
+    }
+
+    /// Attempts of a job that names no limit of its own; 0 is unlimited.
+    #[must_use]
+    pub fn tries(mut self, tries: i64) -> Self {
+        self.0.options.tries = tries;
+        self
+    }
+
+    /// All options at once.
+    #[must_use]
+    pub fn options(mut self, options: WorkerOptions) -> Self {
+        self.0.options = options;
+        self
+    }
+
+    /// The connection's name as it is written into failed jobs.
+    #[must_use]
+    pub fn connection(mut self, name: &str) -> Self {
+        self.0.connection = name.into();
+        self
+    }
+
+    /// The rules of the app's framework version; without it the newest's.
+    #[must_use]
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.0.rules = rules;
+        self
+    }
+
+    /// Where failed jobs are kept.
+    #[must_use]
+    pub fn failed_jobs(mut self, store: impl FailedJobStore) -> Self {
+        self.0.failed = Arc::new(store);
+        self
+    }
+
+    /// One more listener to everything that happens.
+    #[must_use]
+    pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.0.events = self.0.events.and(listener);
+        self
+    }
+
+    /// The clock that times are taken from.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.0.clock = clock;
+        self
+    }
+
+    /// True where no handler was registered: such a worker would hand back every job.
+    pub fn has_no_handlers(&self) -> bool {
+        self.0.routes.is_empty()
+    }
+
+    /// Works until a signal or an option ends it.
+    ///
+    /// # Errors
+    /// Where signals cannot be listened to. Trouble with Redis is not an error: it is told as an event and waited out.
+    pub async fn run(self) -> std::io::Result<StopReason> {
+        let signals = control::signals()?;
+        Ok(self.work(signals).await)
+    }
+
+    /// Works until the queues are empty and nothing runs, deaf to signals: for tests of handlers.
+    ///
+    /// # Errors
+    /// None at present; the type leaves room for a queue that cannot be read.
+    pub async fn drain(mut self) -> std::io::Result<StopReason> {
+        self.0.options.stop_when_empty = true;
+        let (_open, deaf) = mpsc::unbounded_channel();
+        Ok(self.work(deaf).await)
+    }
+
+    async fn work(self, signals: mpsc::UnboundedReceiver<control::Signal>) -> StopReason {
+        let shared = Arc::new(self.0);
+        let (connection, queues) = (shared.connection.clone(), shared.queues.clone());
+        shared.events.emit(Event::WorkerStarting { connection, queues });
+        let reason = ledger::Ledger::new(shared.clone()).run(signals).await;
+        shared.events.emit(Event::WorkerStopping { reason: reason.name(), status: reason.status() });
+        reason
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shared { connection, queues, options, routes, .. } = &self.0;
+        let mut debug = f.debug_struct("Worker");
+        debug.field("connection", connection).field("queues", queues).field("options", options);
+        debug.field("routes", routes).finish()
+    }
+}

@@ -1,0 +1,247 @@
+//! What follows from an outcome: Laravel's rules of retrying, as functions of values.
+//!
+//! Never reads a clock, never talks to anything: times come in as Unix seconds.
+//! Counterpart in PHP: the `markJobAsFailed...` methods and `calculateBackoff` of `Illuminate\Queue\Worker`.
+
+use super::options::WorkerOptions;
+use crate::dialect::{MAX_ATTEMPTS_CLASS, Rules};
+use crate::job::{Exception, Outcome, Payload, Settlement};
+
+/// What bounds one job: its own limits, else the worker's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Attempts; 0 is unlimited.
+    pub max_tries: i64,
+    /// Unix second after which it may not run; it has no limit of attempts then.
+    pub retry_until: Option<i64>,
+    /// Seconds it may run; 0 is unlimited.
+    pub timeout: i64,
+    /// A timeout is final.
+    pub fail_on_timeout: bool,
+    /// Back-off as written: a number or a comma list. `own_backoff` tells whose it is.
+    pub backoff: String,
+    /// True where the back-off came with the job, or `--backoff` names one.
+    pub own_backoff: bool,
+}
+
+impl Limits {
+    /// The limits of a job under these options and rules.
+    pub fn of(payload: &Payload, options: &WorkerOptions, rules: &Rules) -> Self {
+        let own = payload.backoff().or_else(|| payload.delay());
+        Limits {
+            max_tries: payload.max_tries().unwrap_or(options.tries),
+            retry_until: payload
+                .retry_until()
+                .or_else(|| payload.timeout_at().filter(|_| rules.reads_timeout_at)),
+            timeout: payload.timeout().unwrap_or(options.timeout).max(0),
+            fail_on_timeout: rules.fails_on_timeout && payload.fail_on_timeout(),
+            own_backoff: own.is_some() || options.backoff != "0",
+            backoff: own.unwrap_or_else(|| options.backoff.clone()),
+        }
+    }
+
+    /// Seconds before the next attempt after this one threw: the list's element for it, else the last.
+    pub fn backoff_after(&self, attempts: i64) -> i64 {
+        let list: Vec<&str> = self.backoff.split(',').collect();
+        let index = usize::try_from(attempts - 1).unwrap_or(0).min(list.len() - 1);
+        php_int(list[index])
+    }
+}
+
+/// PHP's `(int)` of a string: the number it starts with, else 0.
+fn php_int(text: &str) -> i64 {
+    let text = text.trim_start();
+    let number =
+        text.find(|c: char| !(c.is_ascii_digit() || "+-.eE".contains(c))).map_or(text, |end| &text[..end]);
+    let integer = || number.parse::<i64>().ok();
+    integer().or_else(|| number.parse::<f64>().ok().map(|f| f as i64)).unwrap_or(0)
+}
+
+/// The failure of a job that is over its limits before it ran; `None` where it may run.
+pub fn exceeded_before(
+    limits: &Limits,
+    attempts: i64,
+    now: i64,
+    name: &str,
+    rules: &Rules,
+) -> Option<Exception> {
+    let exceeded = match limits.retry_until {
+        Some(until) => now > until,
+        None => limits.max_tries != 0 && attempts > limits.max_tries,
+    };
+    exceeded.then(|| Exception::new(MAX_ATTEMPTS_CLASS, format!("{name}{}", rules.attempted_too_often)))
+}
+
+/// True where a job that has just thrown or timed out may not run again.
+fn spent(limits: &Limits, attempts: i64, now: i64, rules: &Rules) -> bool {
+    let by_time = limits.retry_until.is_some_and(|until| until <= now);
+    let by_count = limits.max_tries > 0
+        && attempts >= limits.max_tries
+        && (limits.retry_until.is_none() || rules.tries_bind_despite_retry_until);
+    by_time || by_count
+}
+
+/// One attempt as policy sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// Its number.
+    pub attempts: i64,
+    /// The job's name, for messages.
+    pub name: &'a str,
+    /// Unix second of the end of the attempt.
+    pub now: i64,
+    /// Unix second at which stock's reservation of this attempt would end.
+    pub retry_at: i64,
+}
+
+/// What is done about an outcome.
+pub fn decide(
+    outcome: Outcome,
+    limits: &Limits,
+    attempt: Attempt<'_>,
+    options: &WorkerOptions,
+    rules: &Rules,
+) -> Settlement {
+    let Attempt { attempts, name, now, retry_at } = attempt;
+    match outcome {
+        Outcome::Completed | Outcome::Deleted => Settlement::Delete,
+        Outcome::Released(delay) => Settlement::Release { at: now + delay.as_secs() as i64 },
+        Outcome::Failed(exception) => Settlement::Fail(exception),
+        Outcome::Threw(exception) if spent(limits, attempts, now, rules) => Settlement::Fail(exception),
+        Outcome::Threw(_) => Settlement::Release { at: now + limits.backoff_after(attempts) },
+        Outcome::TimedOut if limits.fail_on_timeout || spent(limits, attempts, now, rules) => {
+            Settlement::Fail(Exception::new(rules.timeout_class, format!("{name}{}", rules.timed_out)))
+        }
+        Outcome::TimedOut if limits.own_backoff => {
+            Settlement::Release { at: now + limits.backoff_after(attempts) }
+        }
+        Outcome::TimedOut if options.timeout_release_now => Settlement::Release { at: now },
+        // Overlap locks and endpoints are tuned to the pause that a killed PHP worker leaves.
+        Outcome::TimedOut => Settlement::Release { at: retry_at.max(now) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_000;
+
+    fn limits(json: &str, options: &WorkerOptions, rules: &Rules) -> Limits {
+        Limits::of(&Payload::parse(json.as_bytes().to_vec()).unwrap(), options, rules)
+    }
+
+    fn may_run(json: &str, attempts: i64, options: &WorkerOptions) -> bool {
+        let rules = Rules::default();
+        exceeded_before(&limits(json, options, &rules), attempts, NOW, "A", &rules).is_none()
+    }
+
+    fn after_throw(json: &str, attempts: i64, options: &WorkerOptions, rules: &Rules) -> Option<i64> {
+        let attempt = Attempt { attempts, name: "A", now: NOW, retry_at: NOW + 90 };
+        match decide(
+            Outcome::Threw(Exception::msg("boom")),
+            &limits(json, options, rules),
+            attempt,
+            options,
+            rules,
+        ) {
+            Settlement::Release { at } => Some(at - NOW),
+            Settlement::Fail(exception) => {
+                assert_eq!(exception.message, "boom");
+                None
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn tries(tries: i64) -> WorkerOptions {
+        WorkerOptions { tries, ..Default::default() }
+    }
+
+    #[test]
+    fn before_a_run_the_limit_itself_is_still_allowed() {
+        for (json, attempts, tries_option, expected) in [
+            ("{}", 1, 1, true),
+            ("{}", 2, 1, false),
+            ("{}", 99, 0, true),
+            (r#"{"maxTries":5}"#, 5, 1, true),
+            (r#"{"maxTries":5}"#, 6, 1, false),
+            (r#"{"maxTries":0}"#, 9, 1, true),
+            (r#"{"maxTries":null}"#, 2, 1, false),
+            (r#"{"retryUntil":1000}"#, 9, 1, true),
+            (r#"{"retryUntil":999}"#, 1, 5, false),
+            (r#"{"retryUntil":0}"#, 2, 1, false),
+        ] {
+            assert_eq!(may_run(json, attempts, &tries(tries_option)), expected, "{json} attempt {attempts}");
+        }
+    }
+
+    #[test]
+    fn after_a_throw_the_limit_is_reached_by_the_last_attempt() {
+        let newest = Rules::default();
+        for (json, attempts, tries_option, expected) in [
+            ("{}", 1, 1, None),
+            ("{}", 1, 2, Some(0)),
+            ("{}", 2, 2, None),
+            ("{}", 99, 0, Some(0)),
+            (r#"{"maxTries":5}"#, 4, 1, Some(0)),
+            (r#"{"retryUntil":1000}"#, 1, 5, None),
+            (r#"{"retryUntil":1001}"#, 9, 1, Some(0)),
+        ] {
+            assert_eq!(
+                after_throw(json, attempts, &tries(tries_option), &newest),
+                expected,
+                "{json} attempt {attempts}"
+            );
+        }
+        let old = Rules::laravel((8, 14));
+        assert_eq!(after_throw(r#"{"retryUntil":1001}"#, 1, &tries(1), &old), None);
+    }
+
+    #[test]
+    fn back_off_is_the_jobs_own_else_the_workers_and_the_last_of_a_list_goes_on() {
+        let newest = Rules::default();
+        let options = WorkerOptions { tries: 0, backoff: "2,4".into(), ..Default::default() };
+        for (json, expected) in [
+            ("{}", [2, 4, 4]),
+            (r#"{"backoff":"1,5,10"}"#, [1, 5, 10]),
+            (r#"{"backoff":"1,5"}"#, [1, 5, 5]),
+            (r#"{"backoff":"0"}"#, [0, 0, 0]),
+            (r#"{"backoff":7}"#, [7, 7, 7]),
+            (r#"{"backoff":null,"delay":60}"#, [60, 60, 60]),
+            (r#"{"backoff":"abc"}"#, [0, 0, 0]),
+        ] {
+            for (i, delay) in expected.into_iter().enumerate() {
+                assert_eq!(
+                    after_throw(json, i as i64 + 1, &options, &newest),
+                    Some(delay),
+                    "{json} attempt {}",
+                    i + 1
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_timeout_fails_or_waits_out_the_reservation() {
+        let newest = Rules::default();
+        let attempt = Attempt { attempts: 1, name: "A", now: NOW, retry_at: NOW + 30 };
+        let at = |json: &str, options: &WorkerOptions| {
+            decide(Outcome::TimedOut, &limits(json, options, &newest), attempt, options, &newest)
+        };
+        assert!(matches!(at("{}", &tries(1)), Settlement::Fail(e) if e.message == "A has timed out."));
+        assert!(matches!(at(r#"{"failOnTimeout":true}"#, &tries(3)), Settlement::Fail(_)));
+        assert_eq!(at("{}", &tries(3)), Settlement::Release { at: NOW + 30 });
+        assert_eq!(at(r#"{"backoff":"5"}"#, &tries(3)), Settlement::Release { at: NOW + 5 });
+        let now = WorkerOptions { timeout_release_now: true, ..tries(3) };
+        assert_eq!(at("{}", &now), Settlement::Release { at: NOW });
+    }
+
+    #[test]
+    fn a_timeout_of_zero_is_no_limit_and_the_jobs_own_wins() {
+        let newest = Rules::default();
+        for (json, expected) in [("{}", 60), (r#"{"timeout":0}"#, 0), (r#"{"timeout":5}"#, 5)] {
+            assert_eq!(limits(json, &WorkerOptions::default(), &newest).timeout, expected, "{json}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Why a worker stops, and with which exit code.
+//!
+//! Counterpart in PHP: `Illuminate\Queue\WorkerStopReason`, the constants of `Illuminate\Queue\Worker`.
+
+use std::process::ExitCode;
+
+/// Why a worker stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// A signal asked for it.
+    Interrupted,
+    /// This process grew above `--memory`.
+    Memory,
+    /// `--stop-when-empty`: there was no job.
+    Empty,
+    /// `--stop-when-empty-for`: there was no job for so long.
+    EmptyFor,
+    /// `--max-time` is over.
+    MaxTime,
+    /// `--max-jobs` were run.
+    MaxJobs,
+    /// `--once`: one job was run, or none was there.
+    Once,
+}
+
+impl StopReason {
+    /// Laravel's name for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            StopReason::Interrupted => "interrupted",
+            StopReason::Memory => "memory",
+            StopReason::Empty => "empty",
+            StopReason::EmptyFor => "empty_for",
+            StopReason::MaxTime => "max_time",
+            StopReason::MaxJobs => "max_jobs",
+            StopReason::Once => "once",
+        }
+    }
+
+    /// `queue:work`'s exit code: 12 for memory, else 0.
+    pub fn status(self) -> u8 {
+        if self == StopReason::Memory { 12 } else { 0 }
+    }
+
+    /// The same, for `main` to return.
+    pub fn exit_code(self) -> ExitCode {
+        self.status().into()
+    }
+}
+
+/// Megabytes this process holds, as PHP's `memory_get_usage(true)` is compared: `None` where the system does not tell.
+pub(super) fn resident_megabytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes / 1024)
+}
