@@ -1,0 +1,63 @@
+//! The commands of the binary, under artisan's names and without `queue:` as well.
+//!
+//! Uses the library's public items alone. Counterpart in PHP: `Illuminate\Queue\Console\*`.
+
+mod clear;
+mod inspect;
+mod work;
+
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Command};
+use handover::config::{Config, Low, flags};
+use handover::dialect::Laravel;
+use handover::queue::{RedisQueue, RedisQueueOptions};
+use handover::redis::Redis;
+
+/// Runs the command that the arguments name.
+pub(crate) async fn run() -> anyhow::Result<ExitCode> {
+    let root = Command::new("handover")
+        .about("A queue worker in Rust in the place of php artisan queue:work")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(flags::arguments(
+            Command::new("queue:work").alias("work").about("Process jobs on the queue as a daemon"),
+        ))
+        .subcommand(clear::command())
+        .subcommand(inspect::command());
+    match root.get_matches().subcommand() {
+        Some(("queue:work", matches)) => work::run(&flags::typed(matches)),
+        Some(("queue:clear", matches)) => clear::run(matches).await,
+        Some(("queue:inspect", matches)) => inspect::run(matches).await,
+        _ => unreachable!("clap knows no other command"),
+    }
+}
+
+/// The options by which a command finds the queue's Redis.
+fn reaching(command: Command) -> Command {
+    let option = |name: &'static str, value: &'static str, help: &'static str| {
+        clap::Arg::new(name).long(name).value_name(value).help(help)
+    };
+    command
+        .arg(clap::Arg::new("connection").help("The name of the queue connection [default: queue.default]"))
+        .arg(option("queue", "QUEUES", "The queues, comma separated [default: the connection's]"))
+        .arg(option("app", "DIR", "The Laravel app [default: this directory]"))
+        .arg(option("redis", "URL", "The queue's Redis, in place of the app's"))
+        .arg(option("prefix", "PREFIX", "The key prefix, in place of the app's"))
+}
+
+/// The queues of these options.
+fn reached(matches: &ArgMatches) -> anyhow::Result<(RedisQueue, Config)> {
+    let mut low = Low::default();
+    for name in ["connection", "queue", "app", "redis", "prefix"] {
+        if let Some(value) = matches.get_one::<String>(name) {
+            low.flag(name, value);
+        }
+    }
+    low.variables(std::env::vars())?;
+    let config = Config::from_low(&low)?;
+    let dialect = Laravel { prefix: config.prefix.clone(), version: config.version, cluster: false };
+    let queue = RedisQueue::new(Redis::new(&config.redis)?, dialect, RedisQueueOptions::default());
+    Ok((queue, config))
+}
