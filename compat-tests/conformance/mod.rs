@@ -1,0 +1,103 @@
+//! What every queue promises: one suite, run against Redis and against memory.
+
+mod suite;
+mod unreadable;
+
+use handover::MemoryQueue;
+use handover::dialect::Laravel;
+use handover::job::Settlement;
+use handover::queue::{
+    Exchange, Exchanged, Queue, RedisQueue, RedisQueueOptions, Reservation, Settling, Token,
+};
+
+use crate::support::redis::Redis;
+
+/// A queue on this server, without prefix.
+pub fn redis_queue(redis: &Redis) -> RedisQueue {
+    let server = handover::redis::Redis::new(&redis.url(0)).unwrap();
+    RedisQueue::new(server, Laravel::new(""), RedisQueueOptions::default())
+}
+
+/// The moment at which the suite begins.
+pub const NOW: i64 = 1_700_000_000;
+/// The lease it reserves for.
+pub const LEASE: i64 = 90;
+
+/// A queue as the suite drives it, and a moment that it moves itself.
+pub struct Driven<'a> {
+    pub queue: &'a dyn Queue,
+    pub now: i64,
+    next_token: u32,
+}
+
+impl<'a> Driven<'a> {
+    pub fn new(queue: &'a dyn Queue) -> Self {
+        Driven { queue, now: NOW, next_token: 1 }
+    }
+
+    pub async fn push(&self, payload: &str) {
+        self.queue.push("q", payload.as_bytes()).await.unwrap();
+    }
+
+    pub async fn exchange(&mut self, settle: &[Settling], want: usize, woken: usize) -> Exchanged {
+        self.next_token += 1;
+        let token = Token::new(self.next_token);
+        let ask = Exchange { settle, want, token, now: self.now, lease: LEASE, woken };
+        self.queue.exchange("q", ask).await.unwrap()
+    }
+
+    pub async fn reserve(&mut self, want: usize) -> Vec<Reservation> {
+        self.exchange(&[], want, 0).await.reserved
+    }
+
+    pub async fn settle(&mut self, reservation: Reservation, settlement: Settlement) -> bool {
+        let settling = [Settling { reservation, settlement }];
+        let done = self.exchange(&settling, 0, 0).await;
+        settling.into_iter().for_each(|settling| settling.reservation.close());
+        done.settled == [true]
+    }
+
+    /// Pending, delayed, reserved, quarantined.
+    pub async fn sizes(&self) -> [u64; 4] {
+        let sizes = self.queue.size("q").await.unwrap();
+        [sizes.pending, sizes.delayed, sizes.reserved, sizes.quarantined]
+    }
+}
+
+/// A job payload with this id and count of attempts.
+pub fn job(id: &str, attempts: i64) -> String {
+    format!(r#"{{"job":"A@b","data":[],"id":"{id}","attempts":{attempts}}}"#)
+}
+
+macro_rules! for_every_queue {
+    ($($name:ident),* $(,)?) => {
+        mod redis {$(
+            #[tokio::test]
+            async fn $name() {
+                let redis = crate::support::redis::Redis::start();
+                let queue = super::redis_queue(&redis);
+                super::suite::$name(super::Driven::new(&queue)).await;
+            }
+        )*}
+        mod memory {$(
+            #[tokio::test]
+            async fn $name() {
+                let queue = super::MemoryQueue::new();
+                super::suite::$name(super::Driven::new(&queue)).await;
+            }
+        )*}
+    };
+}
+
+for_every_queue!(
+    jobs_are_reserved_in_order_and_only_their_attempts_change,
+    a_release_is_delayed_with_its_attempts_spent,
+    jobs_handed_back_stand_at_the_head_in_their_first_order,
+    a_late_settlement_of_a_job_that_was_handed_back_changes_nothing,
+    a_lost_reserve_is_recovered_by_its_token,
+    renewing_moves_the_expiry_and_tells_what_is_gone,
+    equal_payloads_never_share_a_reservation,
+    due_jobs_move_before_expired_reservations,
+    the_next_due_time_is_told,
+    clearing_leaves_the_quarantine,
+);
