@@ -6,4 +6,5 @@
 mod conformance;
 mod differential;
 mod golden;
+mod promises;
 mod support;

@@ -1,0 +1,258 @@
+//! The promises under a kill, a signal, a cut line and a long wait: a real worker process, a real Redis.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::support::differential::{handover, php};
+use crate::support::laravel::App;
+use crate::support::process::{Running, wait_until};
+use crate::support::proxy::{Fault, Proxy, When};
+use crate::support::redis::Redis;
+use crate::support::snapshot::shift;
+
+fn start(app: &App, flags: &[&str]) -> Running {
+    Running::start(handover(app, flags))
+}
+
+fn length(redis: &Redis, command: &str, key: &str) -> usize {
+    redis.query(&[command, key])
+}
+
+/// How often each line stands in the trace.
+fn counted(app: &App) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    app.trace().into_iter().for_each(|line| *counts.entry(line).or_default() += 1);
+    counts
+}
+
+fn started(app: &App, attempt: u32) -> usize {
+    app.trace().iter().filter(|line| line.ends_with(&format!("attempt {attempt} waits"))).count()
+}
+
+/// Fifty jobs are running when their worker is killed.
+fn killed_with_fifty_running(redis: &Redis, tries: u32) -> App {
+    let app = App::new(redis);
+    app.push(&json!([{"job": "WaitsForGate", "args": ["g-%i"], "count": 50, "with": {"tries": tries}}]));
+    let worker = start(&app, &["--concurrency=50"]);
+    wait_until("fifty jobs run", || started(&app, 1) == 50);
+    worker.signal("KILL");
+    assert_eq!(worker.finish().code, 128 + 9);
+    assert_eq!(length(redis, "ZCARD", &app.key("queues:default:reserved")), 50);
+    (0..50).for_each(|n| app.open_gate(&format!("g-{n}")));
+    shift(redis, 200);
+    app
+}
+
+#[test]
+fn a_killed_worker_loses_none_of_fifty_jobs() {
+    let redis = Redis::start();
+    let app = killed_with_fifty_running(&redis, 3);
+    let end = start(&app, &["--stop-when-empty", "--concurrency=50"]).finish();
+    assert_eq!(end.code, 0, "{}", end.stderr);
+    let counts = counted(&app);
+    for n in 0..50 {
+        assert_eq!(counts.get(&format!("WaitsForGate g-{n} attempt 2 passes")), Some(&1));
+    }
+    assert_eq!(app.failed_rows().len(), 0);
+    assert_eq!(length(&redis, "ZCARD", &app.key("queues:default:reserved")), 0);
+}
+
+#[test]
+fn after_a_kill_jobs_with_one_try_get_phps_row() {
+    let redis = Redis::start();
+    let app = killed_with_fifty_running(&redis, 1);
+    let end = start(&app, &["--stop-when-empty", "--concurrency=50"]).finish();
+    assert_eq!(end.code, 0, "{}", end.stderr);
+    let rows = app.failed_rows();
+    assert_eq!(rows.len(), 50);
+    let text = "Illuminate\\Queue\\MaxAttemptsExceededException: App\\Jobs\\WaitsForGate has been attempted too many times";
+    assert!(rows.iter().all(|row| row["exception"].as_str().unwrap().starts_with(text)), "{}", rows[0]);
+    assert_eq!(app.trace().iter().filter(|line| line.ends_with("passes")).count(), 0);
+}
+
+#[test]
+fn sigterm_with_grace_hands_unfinished_jobs_back_in_their_first_order() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "WaitsForGate", "args": ["g-%i"], "count": 12}]));
+    let list = app.key("queues:default");
+    let before: Vec<Vec<u8>> = redis.query(&["LRANGE", &list, "0", "-1"]);
+    let worker = start(&app, &["--concurrency=10", "--grace=0.2"]);
+    wait_until("ten jobs run", || started(&app, 1) == 10);
+    worker.signal("TERM");
+    let end = worker.finish();
+    assert_eq!(end.code, 0, "{}", end.stderr);
+    let after: Vec<Vec<u8>> = redis.query(&["LRANGE", &list, "0", "-1"]);
+    assert!(before == after, "popped bytes, first order");
+    assert_eq!(length(&redis, "LLEN", &format!("{list}:notify")), 12);
+    assert_eq!(length(&redis, "ZCARD", &format!("{list}:reserved")), 0);
+    assert!(!end.stderr.contains("dropped unsettled"), "{}", end.stderr);
+}
+
+#[test]
+fn a_reserve_whose_answer_is_cut_off_costs_no_attempt() {
+    let redis = Redis::start();
+    let proxy = Proxy::new(&redis);
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "Succeed", "args": ["s-%i"], "count": 64}]));
+    proxy.arm(When::script("settled, jobs, aside"), Fault::CutAfter);
+    let url = proxy.url(0).replace("unix://", "redis+unix://").replace("redis+redis+", "redis+");
+    let end = start(&app, &["--stop-when-empty", "--tries=1", "--concurrency=64", &format!("--redis={url}")])
+        .finish();
+    assert_eq!(end.code, 0, "{}", end.stderr);
+    assert_eq!(proxy.fired(), 1, "{:?}", proxy.counts());
+    let counts = counted(&app);
+    for n in 0..64 {
+        assert_eq!(counts.get(&format!("Succeed s-{n} attempt 1")), Some(&1), "{}", end.stderr);
+    }
+    assert_eq!(app.failed_rows().len(), 0);
+}
+
+#[test]
+fn pushes_start_without_a_poll_having_fired() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    let mut command = handover(&app, &["--sleep=60"]);
+    command.env("RUST_LOG", "debug");
+    let worker = Running::start(command);
+    wait_until("the worker waits", || {
+        let clients: String = redis.query(&["CLIENT", "LIST"]);
+        clients.contains("cmd=blpop")
+    });
+    app.push(&json!([{"job": "Succeed", "args": ["w-%i"], "count": 100}]));
+    wait_until("a hundred jobs ran", || app.trace().len() == 100);
+    // Others come one by one, each to a worker that has gone back to waiting or is about to.
+    for n in 100..130 {
+        app.push(&json!([{"job": "Succeed", "args": [format!("w-{n}")]}]));
+    }
+    wait_until("all jobs ran", || app.trace().len() == 130);
+    worker.signal("TERM");
+    let end = worker.finish();
+    assert_eq!(end.code, 0);
+    assert!(!end.stderr.contains("the poll timer fired"), "{}", end.stderr);
+}
+
+#[test]
+fn a_job_longer_than_five_leases_runs_once_beside_two_php_workers() {
+    let redis = Redis::start();
+    let mut app = App::new(&redis);
+    app.set_env("REDIS_QUEUE_RETRY_AFTER", "2");
+    app.push(&json!([{"job": "WaitsForGate", "args": ["long-%i"], "count": 10, "with": {"tries": 5}}]));
+    let mut command = handover(&app, &["--concurrency=10", "--timeout=0"]);
+    command.env("RUST_LOG", "debug");
+    let worker = Running::start(command);
+    wait_until("ten jobs run", || started(&app, 1) == 10);
+    let others = [0, 1].map(|_| Running::start(php(&app, &["--sleep=0.1", "--timeout=0"])));
+    // Sixteen thirds of a lease have been renewed: more than five leases have passed.
+    wait_until("sixteen renewals", || worker.stderr().matches("reservations renewed").count() >= 16);
+    (0..10).for_each(|n| app.open_gate(&format!("long-{n}")));
+    wait_until("ten jobs passed", || {
+        app.trace().iter().filter(|line| line.ends_with("passes")).count() == 10
+    });
+    worker.signal("TERM");
+    let end = worker.finish();
+    others.iter().for_each(|other| other.signal("TERM"));
+    others.into_iter().for_each(|other| drop(other.finish()));
+    assert_eq!(app.trace().len(), 20, "each job started once and ended once: {:?}", app.trace());
+    assert!(end.stderr.contains("reservations renewed") && end.stderr.contains("jobs=10"), "{}", end.stderr);
+    assert_eq!(length(&redis, "ZCARD", &app.key("queues:default:reserved")), 0);
+}
+
+#[test]
+fn a_class_that_nobody_handles_is_left_to_php_untouched() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "Carries", "args": ["c", 1]}]));
+    let list = app.key("queues:default");
+    let before: Vec<Vec<u8>> = redis.query(&["LRANGE", &list, "0", "-1"]);
+    let worker = start(&app, &[]);
+    wait_until("it is handed back", || worker.stderr().contains("no handler takes [App\\Jobs\\Carries]"));
+    worker.signal("TERM");
+    assert_eq!(worker.finish().code, 0);
+    assert_eq!(redis.query::<Vec<Vec<u8>>>(&["LRANGE", &list, "0", "-1"]), before);
+    assert_eq!(length(&redis, "LLEN", &format!("{list}:notify")), 1);
+    assert_eq!(app.queue_work(&["--once"]).code, 0);
+    assert_eq!(app.trace(), ["Carries c attempt 1 int"]);
+}
+
+#[test]
+fn row_43_a_timeout_that_is_final_and_one_that_is_not() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "WaitsForGate", "args": ["final"], "with": {"timeout": 1, "tries": 3, "failOnTimeout": true}},
+                     {"job": "WaitsForGate", "args": ["again"], "with": {"timeout": 1, "tries": 3}}]));
+    let end = start(&app, &["--max-jobs=2"]).finish();
+    assert_eq!(end.code, 0, "{}", end.stderr);
+    let rows = app.failed_rows();
+    assert_eq!(rows.len(), 1);
+    assert!(
+        rows[0]["exception"]
+            .as_str()
+            .unwrap()
+            .contains("App\\Jobs\\WaitsForGate has been attempted too many times")
+    );
+    assert_eq!(length(&redis, "ZCARD", &app.key("queues:default:delayed")), 1);
+    assert!(app.trace().iter().all(|line| !line.ends_with("passes")));
+}
+
+#[test]
+fn row_51_memory_above_the_limit_ends_with_12_after_the_job() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "EatsMemory", "args": ["e", 200]}, {"job": "Succeed", "args": ["left"]}]));
+    let end = start(&app, &["--memory=150", "--concurrency=1"]).finish();
+    assert_eq!(end.code, 12, "{}", end.stderr);
+    assert_eq!(app.trace(), ["EatsMemory e attempt 1"]);
+}
+
+#[test]
+fn row_56_a_paused_worker_takes_nothing_until_it_is_continued() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    let worker = start(&app, &[]);
+    worker_is_waiting(&redis);
+    worker.signal("USR2");
+    wait_until("it is paused", || worker.stderr().contains("paused"));
+    app.push(&json!([{"job": "Succeed", "args": ["a"]}]));
+    let list = app.key("queues:default");
+    assert_eq!(length(&redis, "LLEN", &list), 1);
+    worker.signal("CONT");
+    app.wait_for_trace("Succeed a attempt 1");
+    worker.signal("TERM");
+    assert_eq!(worker.finish().code, 0);
+}
+
+fn worker_is_waiting(redis: &Redis) {
+    wait_until("the worker waits", || redis.query::<String>(&["CLIENT", "LIST"]).contains("cmd=blpop"));
+}
+
+#[test]
+fn rows_89_to_93_job_lines_and_json() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "Succeed", "args": ["a"]}, {"job": "ThrowsAlways", "args": ["b", "boom"]}]));
+    let end = start(&app, &["--stop-when-empty", "--json", "--concurrency=1"]).finish();
+    let lines: Vec<serde_json::Value> =
+        end.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let said: Vec<_> =
+        lines.iter().map(|line| (line["job"].as_str().unwrap(), line["status"].as_str().unwrap())).collect();
+    assert_eq!(
+        said,
+        [
+            ("App\\Jobs\\Succeed", "starting"),
+            ("App\\Jobs\\Succeed", "success"),
+            ("App\\Jobs\\ThrowsAlways", "starting"),
+            ("App\\Jobs\\ThrowsAlways", "failed")
+        ]
+    );
+    assert!(lines[1].get("exception").is_none() && lines[1].get("duration").is_some());
+    assert_eq!((&lines[3]["result"], &lines[3]["message"]), (&json!("deleted"), &json!("boom")));
+
+    app.push(&json!([{"job": "Succeed", "args": ["a"]}, {"job": "ThrowsAlways", "args": ["b"], "with": {"tries": 2, "backoff": 60}}]));
+    let end = start(&app, &["--stop-when-empty", "--concurrency=1"]).finish();
+    let ends: Vec<_> = end.stdout.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
+    assert_eq!(ends, ["RUNNING", "DONE", "RUNNING", "FAIL"], "{}", end.stdout);
+    assert!(end.stdout.lines().nth(1).unwrap().contains("ms DONE"), "{}", end.stdout);
+    assert_eq!(app.failed_rows().len(), 1, "the second FAIL was a release");
+}
