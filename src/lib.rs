@@ -1,4 +1,28 @@
-//! Handover: a queue worker that takes the place of `php artisan queue:work`.
+//! Handover: a queue worker that takes the place of `php artisan queue:work` on the Redis a Laravel app already uses.
+//!
+//! One job in one breath: **reserve → decode → attempt → outcome → decide → confirm the lease → record → settle →
+//! event.** To read the code, read this page, then `worker/attempt.rs` (one job, top to bottom) and
+//! `dialect/lua/exchange.lua` (what happens in Redis).
+//!
+//! The modules in reading order:
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`php`] | PHP's serialize format: values, the same bytes out as in; serde over them. Knows no queues. |
+//! | [`job`] | what a job is, whatever the wire: [`Job`], the envelope, [`Exception`], [`Outcome`], the settlement |
+//! | [`dialect`] | one framework's keys, scripts and rules, as data. Does no I/O. |
+//! | [`queue`] | verbs on a queue: reserve, settle, renew, push; in Redis and in memory |
+//! | [`failed`] | jobs that will not be retried: where they are kept |
+//! | [`handler`] | who runs a job: Rust functions by class name |
+//! | [`control`] | what operators ask for by signals |
+//! | [`worker`] | the ledger (the one owner of all reservations), the attempt, the policy (pure), why it stops |
+//! | [`telemetry`] | consumers of events: job lines on stdout, log lines on stderr |
+//! | [`config`] | the only reader of environment, files and the PHP application |
+//! | [`events`], [`redis`], [`clock`] | leaves |
+//!
+//! The rules, as absences: *php never knows queues; dialect never does I/O; policy never reads a clock; a handler never
+//! touches the queue's Redis keys; worker never names a framework; nothing but config reads HANDOVER_* or the app; the
+//! library never knows the CLI.* A job that fails is a value, never an `Err`.
 
 pub mod php;
 

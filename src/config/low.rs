@@ -9,6 +9,7 @@ use std::fmt;
 use super::Error;
 
 /// One option.
+#[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "without flags only the names are read"))]
 pub(super) struct Known {
     /// Its flag without the dashes; the variable is `HANDOVER_` and the same in capitals.
     pub(super) name: &'static str,

@@ -60,6 +60,8 @@ struct Scripts {
 
 /// One job as the exchange and the recover script answer it: bytes, offset, length, attempts.
 type Taken = (Bytes, usize, usize, i64);
+/// The exchange script's answer: settled, taken, set aside, next due, left.
+type Answered = (Vec<u8>, Vec<Taken>, Vec<(usize, String)>, Option<f64>, u64);
 
 impl RedisQueue {
     /// The queues of this server, as this dialect keeps them.
@@ -117,13 +119,8 @@ impl RedisQueue {
         let arguments: Vec<&[u8]> =
             numbers.iter().map(String::as_bytes).chain(settle.iter().flatten().map(Vec::as_slice)).collect();
         let keys = [&*ready, &reserved, &delayed, &notify, &quarantine];
-        let (settled, taken, quarantined, next_due, left): (
-            Vec<u8>,
-            Vec<Taken>,
-            Vec<(usize, String)>,
-            Option<f64>,
-            u64,
-        ) = self.run("settling and reserving", queue, &self.scripts.exchange, &keys, &arguments).await?;
+        let (settled, taken, quarantined, next_due, left): Answered =
+            self.run("settling and reserving", queue, &self.scripts.exchange, &keys, &arguments).await?;
         let name: Arc<str> = queue.into();
         let reserved = taken.into_iter().map(|(popped, at, len, attempts)| {
             Reservation::new(name.clone(), popped, AttemptsEdit { at, len, attempts }, ask.token)

@@ -1,6 +1,6 @@
 //! The worker: reserve, run, settle, until there is a reason to stop.
 //!
-//! Owns how the parts are put together; [`ledger`] moves, `attempt` runs one job, [`policy`] decides. Never names a
+//! Owns how the parts are put together; the ledger moves, `attempt` runs one job, [`policy`] decides. Never names a
 //! framework. Counterpart in PHP: `Illuminate\Queue\Worker`.
 
 mod attempt;

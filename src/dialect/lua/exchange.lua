@@ -80,7 +80,8 @@ if want > 0 then
 
   -- 3. Take. The token in the fraction of the score is exact: 31 bits of seconds and 20 of fraction.
   local score = string.format('%.17g', expires + token / step)
-  local pops = want + each
+  -- Never past the end: what goes back to the tail must not come round again.
+  local pops = math.min(want + each, redis.call('LLEN', ready))
   while #jobs < want and bytes_left > 0 and pops > 0 do
     local body = redis.call('LPOP', ready)
     if not body then
