@@ -256,3 +256,97 @@ fn rows_89_to_93_job_lines_and_json() {
     assert!(end.stdout.lines().nth(1).unwrap().contains("ms DONE"), "{}", end.stdout);
     assert_eq!(app.failed_rows().len(), 1, "the second FAIL was a release");
 }
+
+#[test]
+fn row_50_max_time_lets_the_running_job_end() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "WaitsForGate", "args": ["g"]}]));
+    let worker = start(&app, &["--max-time=1"]);
+    wait_until("it takes no more jobs", || worker.stderr().contains("taking no more jobs"));
+    app.push(&json!([{"job": "Succeed", "args": ["left"]}]));
+    app.open_gate("g");
+    assert_eq!(worker.finish().code, 0);
+    assert_eq!(app.trace(), ["WaitsForGate g attempt 1 waits", "WaitsForGate g attempt 1 passes"]);
+    assert_eq!(length(&redis, "LLEN", &app.key("queues:default")), 1);
+}
+
+#[test]
+fn row_95_a_redis_that_is_gone_is_asked_again_until_it_is_back() {
+    let mut redis = Redis::start();
+    let app = App::new(&redis);
+    let worker = start(&app, &["--sleep=0.1"]);
+    worker_is_waiting(&redis);
+    redis.kill();
+    wait_until("it is told", || worker.stderr().contains("trying again"));
+    redis.restart();
+    app.push(&json!([{"job": "Succeed", "args": ["after"]}]));
+    app.wait_for_trace("Succeed after attempt 1");
+    worker.signal("TERM");
+    let end = worker.finish();
+    assert_eq!(end.code, 0);
+    assert!(end.stderr.contains("Redis answers again"), "{}", end.stderr);
+}
+
+#[test]
+fn row_53_a_slot_rests_after_a_job() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "Succeed", "args": ["s-%i"], "count": 3}]));
+    let began = std::time::Instant::now();
+    let end = start(&app, &["--stop-when-empty", "--concurrency=1", "--rest=0.4"]).finish();
+    assert_eq!(end.code, 0);
+    assert_eq!(app.trace().len(), 3);
+    // A lower bound: two rests lie between three jobs, however fast the machine is.
+    assert!(began.elapsed().as_secs_f64() >= 0.8);
+}
+
+#[test]
+fn an_idle_worker_uses_no_processor() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    let worker = start(&app, &["--sleep=3"]);
+    worker_is_waiting(&redis);
+    // Processor time of the process, in hundredths of a second, counted by the kernel: it does not grow with the load
+    // of the machine.
+    let used = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", worker.pid())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    };
+    let before = used();
+    std::thread::sleep(std::time::Duration::from_secs(10));
+    let spent = used() - before;
+    worker.signal("TERM");
+    assert_eq!(worker.finish().code, 0);
+    assert!(spent <= 10, "{spent} hundredths of a second in 10 s");
+}
+
+#[test]
+fn inspect_names_what_was_set_aside_and_clear_leaves_it() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "Succeed", "raw": "no job at all"}, {"job": "Succeed", "args": ["a"]}]));
+    let end = start(&app, &["--max-jobs=1"]).finish();
+    assert_eq!(end.code, 0, "{}", end.stderr);
+    app.push(&json!([{"job": "Succeed", "args": ["b"]}]));
+    let binary = env!("CARGO_BIN_EXE_handover");
+    let run = |words: &[&str]| {
+        let mut command = app.command(binary);
+        command.args(words);
+        Running::start(command).finish()
+    };
+    let shown = run(&["queue:inspect"]);
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    assert!(shown.stdout.contains("quarantined: 1\n    \"no job at all\" (13 bytes)"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("App\\Jobs\\Succeed attempts 0"), "{}", shown.stdout);
+    assert_eq!(run(&["queue:clear"]).stdout, "Cleared 1 job from the [default] queue\n");
+    assert_eq!(length(&redis, "LLEN", &app.key("queues:default:quarantine")), 1);
+    let told = run(&["queue:work"]);
+    assert_eq!(told.code, 1);
+    assert!(
+        told.stderr.contains("this binary has no handlers") && told.stderr.contains("hint:"),
+        "{}",
+        told.stderr
+    );
+}

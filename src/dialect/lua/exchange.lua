@@ -123,7 +123,8 @@ end
 -- 4. One wake-up token for each job taken. On an empty list a token is surplus and would only wake somebody for nothing.
 local spare = woken - #jobs - #aside
 if spare < 0 then
-  redis.call('LPOP', notify, -spare)
+  -- As LPOP with a count, which Redis before 6.2 does not know.
+  redis.call('LTRIM', notify, -spare, -1)
 end
 local left = redis.call('LLEN', ready)
 if spare > 0 and left > 0 then
