@@ -82,6 +82,8 @@ pub struct AppFailed {
     pub path: String,
     /// How many jobs that file holds.
     pub limit: usize,
+    /// Where the `file` cache store keeps its locks.
+    pub locks: String,
     /// The database connection.
     pub database: AppDatabase,
 }

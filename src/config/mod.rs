@@ -18,6 +18,7 @@ use chrono_tz::Tz;
 pub use app::{App, AppDatabase, AppFailed, AppRedis};
 pub use low::{Low, Source};
 
+use crate::failed::CacheLock;
 use crate::telemetry::Screen;
 use crate::worker::WorkerOptions;
 
@@ -65,6 +66,15 @@ pub enum Failed {
         path: PathBuf,
         /// The table, prefix included.
         table: String,
+    },
+    /// In a JSON file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// How many jobs it holds.
+        limit: usize,
+        /// The lock that PHP takes before it touches the file.
+        lock: CacheLock,
     },
     /// Nowhere.
     Null,
@@ -147,7 +157,7 @@ pub enum Error {
     },
     /// A store of failed jobs that is not supported yet.
     #[error(
-        "queue.failed keeps failed jobs by the driver [{driver}] on [{database}]; Handover writes database-uuids on sqlite, and null, so far."
+        "queue.failed keeps failed jobs by the driver [{driver}] on [{database}]; Handover writes database-uuids on sqlite, file (Laravel 10.10 on) and null, so far."
     )]
     FailedStore {
         /// The driver.
@@ -327,11 +337,15 @@ fn larger<'a>(backoff: &'a str, delay: &'a str) -> &'a str {
 }
 
 fn failed(app: Option<&App>, directory: &Path) -> Result<Failed, Error> {
-    let Some(AppFailed { driver, table, database, .. }) = app.map(|app| &app.failed) else {
-        return Ok(Failed::Null);
-    };
+    let Some(app) = app else { return Ok(Failed::Null) };
+    let AppFailed { driver, table, database, path, limit, locks } = &app.failed;
     match (driver.as_str(), database.driver.as_deref(), &database.path) {
         ("null", ..) => Ok(Failed::Null),
+        ("file", ..) if app.version() >= (10, 10) => {
+            let prefixed = app.version() >= (12, 36);
+            let lock = CacheLock { folder: directory.join(locks), prefixed };
+            Ok(Failed::File { path: directory.join(path), limit: *limit, lock })
+        }
         ("database-uuids", Some("sqlite"), Some(path)) => {
             Ok(Failed::Sqlite { path: directory.join(path), table: format!("{}{table}", database.prefix) })
         }

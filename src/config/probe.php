@@ -63,6 +63,7 @@ echo "\n$marker".json_encode([
         'table' => $failed['table'] ?? 'failed_jobs',
         'path' => $failed['path'] ?? storage_path('framework/cache/failed-jobs.json'),
         'limit' => (int) ($failed['limit'] ?? 100),
+        'locks' => $config['cache.stores.file.lock_path'] ?? $config['cache.stores.file.path'] ?? storage_path('framework/cache/data'),
         'database' => [
             'name' => $database,
             'driver' => $connection['driver'] ?? null,

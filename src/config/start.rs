@@ -2,9 +2,9 @@
 
 use crate::config::{Config, Failed, Low};
 use crate::dialect::Laravel;
-use crate::failed::NullStore;
 #[cfg(feature = "sqlite")]
 use crate::failed::SqliteStore;
+use crate::failed::{FileStore, NullStore};
 use crate::job::Exception;
 use crate::queue::{RedisQueue, RedisQueueOptions};
 use crate::redis::Redis;
@@ -72,6 +72,9 @@ impl Worker {
                 return Err(Exception::msg(
                     "this build keeps no failed jobs in SQLite: enable the feature `sqlite`",
                 ));
+            }
+            Failed::File { path, limit, lock } => {
+                worker.failed_jobs(FileStore::new(path, *limit, lock.clone(), config.timezone))
             }
             Failed::Null => worker.failed_jobs(NullStore),
         })

@@ -4,6 +4,7 @@
 //! between the two leaves a job in both places, never in none.
 //! Counterpart in PHP: `Illuminate\Queue\Failed\FailedJobProviderInterface`.
 
+mod file;
 mod null;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -11,6 +12,7 @@ mod sqlite;
 use bytes::Bytes;
 use uuid::Uuid;
 
+pub use file::{CacheLock, FileStore};
 pub use null::NullStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
@@ -69,6 +71,16 @@ pub enum Error {
     /// SQLite creates no file here: the app's migrations do.
     #[error("Database file at path [{0}] does not exist. Create it, and run `php artisan migrate`.")]
     NoDatabase(String),
+    /// The file cannot be read, written or locked.
+    #[error("{doing} in [{path}]: {source}")]
+    File {
+        /// What we were doing.
+        doing: &'static str,
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The database refused.
     #[cfg(feature = "sqlite")]
     #[error("{doing} in table [{table}]: {source}")]

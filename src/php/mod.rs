@@ -9,6 +9,7 @@
 mod array;
 mod de;
 mod error;
+pub mod json;
 mod model;
 mod name;
 mod object;

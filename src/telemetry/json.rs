@@ -2,7 +2,6 @@
 //!
 //! Formats only. Counterpart in PHP: `Illuminate\Queue\Console\WorkCommand::writeOutputAsJson`.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -10,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::events::{Event, Fate};
 use crate::job::{Exception, Job};
+use crate::php;
 
 /// The line of an event, newline included.
 pub fn json_line(event: &Event, now: DateTime<Utc>) -> Option<String> {
@@ -28,7 +28,8 @@ pub fn json_line(event: &Event, now: DateTime<Utc>) -> Option<String> {
         }
         _ => return None,
     };
-    let mut line = escaped(&Value::Object(object(job, status, result, exception, took, now)));
+    let mut line =
+        php::json::escape(&Value::Object(object(job, status, result, exception, took, now)).to_string());
     line.push('\n');
     Some(line)
 }
@@ -68,23 +69,6 @@ fn object(
         object.insert("duration".into(), if seconds == 0.0 { 0.into() } else { seconds.into() });
     }
     object
-}
-
-/// As PHP's json_encode writes it: `\/`, and `\uXXXX` for whatever is not ASCII.
-fn escaped(value: &Value) -> String {
-    let mut out = String::new();
-    for char in value.to_string().chars() {
-        match char {
-            '/' => out.push_str("\\/"),
-            char if char.is_ascii() => out.push(char),
-            char => {
-                for unit in char.encode_utf16(&mut [0; 2]) {
-                    let _ = write!(out, "\\u{unit:04x}");
-                }
-            }
-        }
-    }
-    out
 }
 
 #[cfg(test)]
