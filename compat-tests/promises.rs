@@ -289,6 +289,20 @@ fn row_95_a_redis_that_is_gone_is_asked_again_until_it_is_back() {
 }
 
 #[test]
+fn row_18_an_idle_worker_wakes_within_the_block() {
+    let redis = Redis::start();
+    let mut app = App::new(&redis);
+    app.set_env("REDIS_QUEUE_BLOCK_FOR", "5");
+    let worker = start(&app, &["--sleep=60"]);
+    worker_is_waiting(&redis);
+    app.push(&json!([{"job": "Succeed", "args": ["woken"]}]));
+    app.wait_for_trace("Succeed woken attempt 1");
+    worker.signal("TERM");
+    assert_eq!(worker.finish().code, 0);
+    assert_eq!(length(&redis, "LLEN", &app.key("queues:default:notify")), 0);
+}
+
+#[test]
 fn row_53_a_slot_rests_after_a_job() {
     let redis = Redis::start();
     let app = App::new(&redis);

@@ -1,6 +1,7 @@
 //! What every queue promises: one suite, run against Redis and against memory.
 
 mod model;
+mod rows;
 mod suite;
 mod unreadable;
 

@@ -21,10 +21,11 @@ pub fn php(app: &App, flags: &[&str]) -> Command {
     app.php(&[&["queue:work", "--sleep=0.01"], flags].concat())
 }
 
-/// The one under test.
+/// The one under test, one job at a time like the real one unless the flags say otherwise: the order of rows and
+/// traces is compared, too.
 pub fn handover(app: &App, flags: &[&str]) -> Command {
     let mut command = app.command(worker_binary());
-    command.arg("--sleep=0.01").args(flags);
+    command.args(["--sleep=0.01", "--concurrency=1"]).args(flags);
     command
 }
 
