@@ -27,8 +27,16 @@ struct Inner {
 
 /// Why bytes are not a payload that PHP could read either.
 #[derive(Debug, thiserror::Error)]
-#[error("the payload is not a JSON object that PHP can read: {0}")]
+#[error("the payload is not a JSON object that PHP can read: {}", place(.0))]
 pub struct PayloadError(#[from] serde_json::Error);
+
+/// What is wrong and where, without the bytes themselves: they may be secret, and this is logged.
+fn place(error: &serde_json::Error) -> String {
+    match error.classify() {
+        serde_json::error::Category::Data => "it is another JSON value".to_owned(),
+        _ => error.to_string(),
+    }
+}
 
 /// The fields that Laravel itself writes; all others belong to packages and are listed by [`Payload::meta`].
 const KNOWN: &[&str] = &[
@@ -287,6 +295,12 @@ mod tests {
         let json =
             format!(r#"{{"job":"A@b","data":{}{},"attempts":0}}"#, "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(payload(&json).class(), Some("A"));
+    }
+
+    #[test]
+    fn an_error_does_not_repeat_the_payload() {
+        let error = Payload::parse(&b"\"secret\""[..]).unwrap_err().to_string();
+        assert!(!error.contains("secret"), "{error}");
     }
 
     #[test]

@@ -4,15 +4,16 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
+use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
 use crate::events::{Event, Fate};
 use crate::job::{Exception, Job};
 use crate::php;
 
-/// The line of an event, newline included.
-pub fn json_line(event: &Event, now: DateTime<Utc>) -> Option<String> {
+/// The line of an event, newline included; `now` is in the output timezone.
+pub fn json_line(event: &Event, now: DateTime<Tz>) -> Option<String> {
     let (job, status, result, exception, took) = match event {
         Event::Processing { job } => (job, "starting", None, None, None),
         Event::Processed { job, took, fate } => {
@@ -40,7 +41,7 @@ fn object(
     result: Option<&str>,
     exception: Option<&Exception>,
     took: Option<Duration>,
-    now: DateTime<Utc>,
+    now: DateTime<Tz>,
 ) -> Map<String, Value> {
     let level = if matches!(status, "starting" | "success") { "info" } else { "warning" };
     let text = |text: Option<String>| text.map_or(Value::Null, Value::String);
@@ -56,7 +57,7 @@ fn object(
         ("attempts", job.attempts.into()),
         ("exception", exception.map(|exception| exception.class.as_str()).into()),
         ("message", exception.map(|exception| exception.message.as_str()).into()),
-        ("timestamp", now.format("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string().into()),
+        ("timestamp", now.format("%Y-%m-%dT%H:%M:%S%.6f%:z").to_string().into()),
     ];
     let filled = |value: &Value| !matches!(value, Value::Null) && value != "" && value != 0;
     let mut object: Map<String, Value> = fields
@@ -83,11 +84,11 @@ mod tests {
 
     #[test]
     fn keys_stand_in_laravels_order_and_empty_ones_are_left_out() {
-        let now = DateTime::from_timestamp(1_700_000_000, 5_000).unwrap();
+        let now = DateTime::from_timestamp(1_700_000_000, 5_000).unwrap().with_timezone(&Tz::Europe__Berlin);
         assert_eq!(
             json_line(&Event::Processing { job: job() }, now).unwrap(),
             "{\"level\":\"info\",\"uuid\":\"u\",\"connection\":\"redis\",\"queue\":\"default\",\"job\":\"\\u00dc\\/b\",\
-             \"status\":\"starting\",\"attempts\":1,\"timestamp\":\"2023-11-14T22:13:20.000005+00:00\"}\n"
+             \"status\":\"starting\",\"attempts\":1,\"timestamp\":\"2023-11-14T23:13:20.000005+01:00\"}\n"
         );
         let exception = Exception::new("RuntimeException", "boom");
         let failed = Event::Failed { job: job(), took: Duration::ZERO, exception };

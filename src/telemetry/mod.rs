@@ -40,7 +40,7 @@ pub fn job_lines(screen: Screen, timezone: Tz) -> impl Fn(&Event) + Send + Sync 
         let now: DateTime<Utc> = Utc::now();
         let lines = match screen {
             Screen { quiet: true, .. } => None,
-            Screen { json: true, .. } => json_line(event, now),
+            Screen { json: true, .. } => json_line(event, now.with_timezone(&timezone)),
             _ => console.lines(event, now),
         };
         if let Some(lines) = lines {
