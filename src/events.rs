@@ -61,6 +61,15 @@ pub enum Event {
         /// How long it ran until that was seen.
         took: Duration,
     },
+    /// A queue was asked for jobs.
+    Reserved {
+        /// The queue.
+        queue: Arc<str>,
+        /// How many were taken.
+        jobs: usize,
+        /// How many are left on the ready list.
+        left: u64,
+    },
     /// Reservations were renewed in one call.
     Renewed {
         /// The queue.

@@ -42,6 +42,7 @@ pub mod telemetry;
 
 pub mod clock;
 pub mod events;
+mod memory;
 pub mod redis;
 
 pub use handler::Context;

@@ -56,6 +56,8 @@ impl Worker {
             .rules(rules)
             .on_event(telemetry::job_lines(config.screen, config.output_timezone))
             .on_event(telemetry::log());
+        #[cfg(feature = "cli")]
+        let worker = worker.on_event(telemetry::progress(config.screen));
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }

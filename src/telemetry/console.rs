@@ -10,6 +10,7 @@ use chrono_tz::Tz;
 
 use crate::events::Event;
 use crate::job::Job;
+use crate::memory;
 
 /// How lines are laid out.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +19,7 @@ pub struct Console {
     pub width: usize,
     /// The timezone of the dates.
     pub timezone: Tz,
-    /// With 1 or more, the job's id, connection and queue follow its name.
+    /// With 1 or more, the job's id, connection and queue follow its name, and the memory in use its runtime.
     pub verbosity: u8,
     /// ANSI colours.
     pub colour: bool,
@@ -66,7 +67,12 @@ impl Console {
             shown.push_str(&self.paint("90", &more));
             name.push_str(&more);
         }
-        let runtime = took.map(runtime).unwrap_or_default();
+        let mut runtime = took.map(runtime).unwrap_or_default();
+        if self.verbosity > 0
+            && let (false, Some(bytes)) = (runtime.is_empty(), memory::resident())
+        {
+            runtime = format!("{runtime} {}", megabytes(bytes));
+        }
         let dots = self.width.saturating_sub(name.chars().count() + runtime.chars().count() + taken);
         let (dots, date) = (self.paint("90", &".".repeat(dots)), self.paint("90", &date));
         let runtime = if runtime.is_empty() { runtime } else { format!("{} ", self.paint("90", &runtime)) };
@@ -76,6 +82,12 @@ impl Console {
     fn paint(&self, code: &str, text: &str) -> String {
         if self.colour && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
+}
+
+/// `24MB`, `24.5MB`: one decimal at most.
+fn megabytes(bytes: u64) -> String {
+    let tenths = (bytes as f64 / 1024.0 / 1024.0 * 10.0).round() / 10.0;
+    format!("{tenths}MB")
 }
 
 /// `12.34ms` up to `1,000.00ms`, then whole `1s`, `1m 2s`, `1h 2m 5s`.
@@ -123,13 +135,17 @@ mod tests {
     }
 
     #[test]
-    fn verbose_names_id_connection_and_queue() {
+    fn verbose_names_id_connection_queue_and_memory() {
         let line = console(1).lines(&Event::Processing { job: job() }, DateTime::default()).unwrap();
         assert!(line.contains("App\\Jobs\\Mail abc redis default ."), "{line}");
+        let done = Event::Processed { job: job(), took: Duration::ZERO, fate: Fate::Deleted };
+        let line = console(1).lines(&done, DateTime::default()).unwrap();
+        assert!(line.contains(" 0.00ms ") && line.ends_with("MB DONE\n"), "{line}");
+        assert_eq!([24 << 20, (24 << 20) + (1 << 19)].map(megabytes), ["24MB", "24.5MB"]);
     }
 
     #[test]
-    fn runtimes_change_unit_above_a_second() {
+    fn row_90_runtimes_change_unit_above_a_second() {
         for (milliseconds, expected) in [
             (0, "0.00ms"),
             (999, "999.00ms"),

@@ -58,8 +58,9 @@ pub fn log() -> impl Fn(&Event) + Send + Sync + 'static {
         Event::WorkerStopping { reason, status } => info!(status, "stopping: {reason}"),
         Event::Renewed { queue, jobs } => debug!(%queue, jobs, "reservations renewed"),
         Event::PollFired => debug!("the poll timer fired"),
-        // These have job lines.
-        Event::Processing { .. }
+        // These have job lines, or are on the progress line.
+        Event::Reserved { .. }
+        | Event::Processing { .. }
         | Event::Processed { .. }
         | Event::ReleasedAfterException { .. }
         | Event::Failed { .. } => {}

@@ -5,6 +5,8 @@
 mod console;
 mod json;
 mod log;
+#[cfg(feature = "cli")]
+mod progress;
 
 use std::io::{IsTerminal, Write};
 
@@ -14,6 +16,8 @@ use chrono_tz::Tz;
 pub use console::Console;
 pub use json::json_line;
 pub use log::log;
+#[cfg(feature = "cli")]
+pub use progress::progress;
 
 use crate::events::Event;
 
@@ -57,7 +61,7 @@ pub fn log_to_stderr() {
     let ansi = std::io::stderr().is_terminal();
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| progress::Beside)
         .with_ansi(ansi)
         .try_init();
 }

@@ -19,11 +19,12 @@ use super::Shared;
 use super::attempt::{self, Ticket};
 use super::desk::{Desk, Id, Say};
 use super::line::{Line, Pending};
-use super::stop::{StopReason, resident_megabytes};
+use super::stop::StopReason;
 use crate::control::Signal;
 use crate::events::{Event, HandBack};
 use crate::handler::Route;
 use crate::job::{Job, Payload, Settlement};
+use crate::memory;
 use crate::queue::{Error, Exchange, Reservation, Settling, Token};
 
 /// Longest wait for a wake-up in one call.
@@ -330,6 +331,10 @@ impl Ledger {
                 for (bytes, reason) in done.quarantined {
                     shared.events.emit(Event::Quarantined { queue: name.clone(), bytes, reason });
                 }
+                if want > 0 {
+                    let (queue, jobs, left) = (name, done.reserved.len(), done.left);
+                    shared.events.emit(Event::Reserved { queue, jobs, left });
+                }
                 self.take(index, done.reserved, now);
                 Some(Asked { progressed, left: done.left })
             }
@@ -575,10 +580,9 @@ impl Ledger {
         let ran = self.taken > 0 || self.found_nothing;
         // A round that found nothing and nothing running.
         let idle = self.busy == 0 && self.found_nothing;
-        let reason = if options
-            .memory
-            .is_some_and(|limit| limit > 0 && ran && resident_megabytes().is_some_and(|used| used >= limit))
-        {
+        let reason = if options.memory.is_some_and(|limit| {
+            limit > 0 && ran && memory::resident().is_some_and(|used| used >> 20 >= limit)
+        }) {
             StopReason::Memory
         } else if options.once && (self.taken > 0 || idle && Instant::now() >= self.next_poll) {
             StopReason::Once

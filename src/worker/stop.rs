@@ -47,11 +47,3 @@ impl StopReason {
         self.status().into()
     }
 }
-
-/// Megabytes this process holds, as PHP's `memory_get_usage(true)` is compared: `None` where the system does not tell.
-pub(super) fn resident_megabytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kilobytes / 1024)
-}
