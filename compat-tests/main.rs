@@ -3,6 +3,7 @@
 
 #![allow(unreachable_pub, reason = "the modules of a test target are read by each other alone")]
 
+mod config;
 mod conformance;
 mod differential;
 mod golden;

@@ -78,7 +78,7 @@ fn sigterm_with_grace_hands_unfinished_jobs_back_in_their_first_order() {
     app.push(&json!([{"job": "WaitsForGate", "args": ["g-%i"], "count": 12}]));
     let list = app.key("queues:default");
     let before: Vec<Vec<u8>> = redis.query(&["LRANGE", &list, "0", "-1"]);
-    let worker = start(&app, &["--concurrency=10", "--grace=0.2"]);
+    let worker = start(&app, &["--concurrency=10", "--grace=1"]);
     wait_until("ten jobs run", || started(&app, 1) == 10);
     worker.signal("TERM");
     let end = worker.finish();
@@ -97,7 +97,7 @@ fn a_reserve_whose_answer_is_cut_off_costs_no_attempt() {
     let app = App::new(&redis);
     app.push(&json!([{"job": "Succeed", "args": ["s-%i"], "count": 64}]));
     proxy.arm(When::script("settled, jobs, aside"), Fault::CutAfter);
-    let url = proxy.url(0).replace("unix://", "redis+unix://").replace("redis+redis+", "redis+");
+    let url = proxy.url(0);
     let end = start(&app, &["--stop-when-empty", "--tries=1", "--concurrency=64", &format!("--redis={url}")])
         .finish();
     assert_eq!(end.code, 0, "{}", end.stderr);
@@ -120,17 +120,112 @@ fn pushes_start_without_a_poll_having_fired() {
         let clients: String = redis.query(&["CLIENT", "LIST"]);
         clients.contains("cmd=blpop")
     });
-    app.push(&json!([{"job": "Succeed", "args": ["w-%i"], "count": 100}]));
-    wait_until("a hundred jobs ran", || app.trace().len() == 100);
-    // Others come one by one, each to a worker that has gone back to waiting or is about to.
-    for n in 100..130 {
-        app.push(&json!([{"job": "Succeed", "args": [format!("w-{n}")]}]));
+    // The payload as the app pushes it; its own script then pushes it again at random moments, so that two hundred
+    // pushes take seconds: some find the worker waiting, some about to wait, some busy.
+    app.push(&json!([{"job": "Succeed", "args": ["w"]}]));
+    wait_until("the first ran", || app.trace().len() == 1);
+    let list = app.key("queues:elsewhere");
+    app.push(&json!([{"job": "Succeed", "args": ["w-%i"], "count": 199, "queue": "elsewhere"}]));
+    let payloads: Vec<Vec<u8>> = redis.query(&["LRANGE", &list, "0", "-1"]);
+    let mut connection = redis.connect(0);
+    for (n, payload) in payloads.iter().enumerate() {
+        let ready = app.key("queues:default");
+        let () = redis::pipe()
+            .rpush(&ready, payload)
+            .ignore()
+            .rpush(format!("{ready}:notify"), 1)
+            .ignore()
+            .query(&mut connection)
+            .unwrap();
+        // Pauses without a pattern, from none to 20 ms: the moment of the push is what is tried here.
+        std::thread::sleep(std::time::Duration::from_micros((n as u64 * 7919) % 20_000));
     }
-    wait_until("all jobs ran", || app.trace().len() == 130);
+    wait_until("all jobs ran", || app.trace().len() == 200);
     worker.signal("TERM");
     let end = worker.finish();
     assert_eq!(end.code, 0);
     assert!(!end.stderr.contains("the poll timer fired"), "{}", end.stderr);
+}
+
+#[test]
+fn ten_jobs_are_renewed_in_one_call_per_third_of_a_lease() {
+    let redis = Redis::start();
+    let proxy = Proxy::new(&redis);
+    let mut app = App::new(&redis);
+    app.set_env("REDIS_QUEUE_RETRY_AFTER", "3");
+    app.push(&json!([{"job": "WaitsForGate", "args": ["r-%i"], "count": 10}]));
+    let url = proxy.url(0);
+    let mut command = handover(&app, &["--concurrency=10", "--timeout=0", &format!("--redis={url}")]);
+    command.env("RUST_LOG", "debug");
+    let began = std::time::Instant::now();
+    let worker = Running::start(command);
+    wait_until("five renewals", || worker.stderr().matches("reservations renewed").count() >= 5);
+    // One call a second at most; the clock is read later than the count, so a slow machine only widens the bound.
+    let calls = proxy.scripts("Moves the expiry");
+    let most = began.elapsed().as_secs() as usize + 1;
+    assert!((5..=most).contains(&calls), "{calls} calls, {most} at most");
+    (0..10).for_each(|n| app.open_gate(&format!("r-{n}")));
+    wait_until("ten jobs passed", || {
+        app.trace().iter().filter(|line| line.ends_with("passes")).count() == 10
+    });
+    worker.signal("TERM");
+    let end = worker.finish();
+    let renewals = end.stderr.lines().filter(|line| line.contains("reservations renewed"));
+    assert!(renewals.clone().all(|line| line.contains("jobs=10")), "{}", end.stderr);
+}
+
+#[test]
+fn row_54_idle_polls_are_a_sleep_apart() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    let mut command = handover(&app, &["--sleep=0.5"]);
+    command.env("RUST_LOG", "debug");
+    let began = std::time::Instant::now();
+    let worker = Running::start(command);
+    wait_until("four polls", || worker.stderr().matches("the poll timer fired").count() >= 4);
+    let polls = worker.stderr().matches("the poll timer fired").count();
+    assert!(polls as f64 <= began.elapsed().as_secs_f64() / 0.5, "{polls} polls");
+    worker.signal("TERM");
+    assert_eq!(worker.finish().code, 0);
+}
+
+#[test]
+fn row_66_an_exception_is_written_as_php_writes_it() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "ThrowsAlways", "args": ["a", "boom"], "count": 2}]));
+    assert_eq!(app.queue_work(&["--once"]).code, 0);
+    assert_eq!(start(&app, &["--once"]).finish().code, 0);
+    for row in app.failed_rows() {
+        let text = row["exception"].as_str().unwrap();
+        let (head, stack) = text.split_once("\nStack trace:\n#0 ").unwrap_or_else(|| panic!("{text}"));
+        let (what, place) = head.split_once(" in ").unwrap_or_else(|| panic!("{text}"));
+        assert_eq!(what, "RuntimeException: boom");
+        let (file, line) = place.rsplit_once(':').unwrap();
+        assert!(!file.is_empty() && line.parse::<u32>().is_ok(), "{place}");
+        assert!(stack.ends_with("{main}"), "{stack}");
+    }
+    assert_eq!(app.failed_rows().len(), 2);
+}
+
+#[test]
+fn a_backlog_is_told_on_a_terminal() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "Succeed", "args": ["s-%i"], "count": 40}]));
+    let words = handover(&app, &["--stop-when-empty", "--quiet"]);
+    let words: Vec<String> = words.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
+    // `script` gives the worker a terminal; the words after setpriv's own are the worker's.
+    let worker = words.iter().position(|word| word == "--").unwrap() + 1;
+    let mut command = app.command("script");
+    command
+        .args(["-qefc", &words[worker..].join(" "), "/dev/null"])
+        .env("TERM", "xterm")
+        .env("RUST_LOG", "warn");
+    let end = Running::start(command).finish();
+    assert_eq!(end.code, 0, "{}", end.stdout);
+    assert!(end.stdout.contains(" left, ") && end.stdout.contains(" done, 0 failed"), "{:?}", end.stdout);
+    assert_eq!(app.trace().len(), 40);
 }
 
 #[test]
@@ -340,7 +435,8 @@ fn an_idle_worker_uses_no_processor() {
 fn inspect_names_what_was_set_aside_and_clear_leaves_it() {
     let redis = Redis::start();
     let app = App::new(&redis);
-    app.push(&json!([{"job": "Succeed", "raw": "no job at all"}, {"job": "Succeed", "args": ["a"]}]));
+    app.push(&json!([{"raw": "no job at all"}, {"raw_base64": "AAAAAhQBEQNqb2IGAA=="}, {"raw": "a:1:{s:8:\"attempts\";i:0;}"},
+                     {"raw": ""}, {"raw": "[1]"}, {"raw": "{\"job\":\"A@b\"}"}, {"job": "Succeed", "args": ["a"]}]));
     let end = start(&app, &["--max-jobs=1"]).finish();
     assert_eq!(end.code, 0, "{}", end.stderr);
     app.push(&json!([{"job": "Succeed", "args": ["b"]}]));
@@ -352,10 +448,19 @@ fn inspect_names_what_was_set_aside_and_clear_leaves_it() {
     };
     let shown = run(&["queue:inspect"]);
     assert_eq!(shown.code, 0, "{}", shown.stderr);
-    assert!(shown.stdout.contains("quarantined: 1\n    \"no job at all\" (13 bytes)"), "{}", shown.stdout);
+    for told in [
+        "quarantined: 6\n    \"no job at all\" (13 bytes)",
+        "\"\\x00\\x00\\x00\\x02\\x14\\x01\\x11\\x03job\\x06\\x00\" (13 bytes)",
+        "\"a:1:{s:8:\\\"attempts\\\";i:0;}\" (25 bytes)",
+        "\"\" (0 bytes)",
+        "\"[1]\" (3 bytes)",
+        "\"{\\\"job\\\":\\\"A@b\\\"}\" (13 bytes)",
+    ] {
+        assert!(shown.stdout.contains(told), "{told}: {}", shown.stdout);
+    }
     assert!(shown.stdout.contains("App\\Jobs\\Succeed attempts 0"), "{}", shown.stdout);
     assert_eq!(run(&["queue:clear"]).stdout, "Cleared 1 job from the [default] queue\n");
-    assert_eq!(length(&redis, "LLEN", &app.key("queues:default:quarantine")), 1);
+    assert_eq!(length(&redis, "LLEN", &app.key("queues:default:quarantine")), 6);
     let told = run(&["queue:work"]);
     assert_eq!(told.code, 1);
     assert!(

@@ -1,5 +1,6 @@
 //! What every queue promises: one suite, run against Redis and against memory.
 
+mod lost_answers;
 mod model;
 mod rows;
 mod suite;

@@ -76,6 +76,11 @@ impl Proxy {
         }
     }
 
+    /// How many calls of a script with this marker in its text have passed.
+    pub fn scripts(&self, marker: &str) -> usize {
+        self.relay.plan().calls(marker)
+    }
+
     /// Arms a fault; it fires once.
     pub fn arm(&self, when: When, fault: Fault) {
         self.relay.plan().arm(when, fault);

@@ -51,6 +51,7 @@ pub struct Plan {
     pub fired: usize,
     faults: Vec<(When, Fault)>,
     scripts: HashMap<Vec<u8>, Vec<u8>>,
+    called: HashMap<Vec<u8>, usize>,
 }
 
 impl Plan {
@@ -76,8 +77,18 @@ impl Plan {
                 due = Some(at);
             }
         }
+        if matches!(name.as_str(), "EVAL" | "EVALSHA") {
+            let text = body.or(words.get(1)).cloned().unwrap_or_default();
+            *self.called.entry(text).or_default() += 1;
+        }
         *self.counts.entry(name).or_default() += 1;
         due.map(|at| self.faults.remove(at))
+    }
+
+    /// How many calls had this marker in the script's text.
+    pub fn calls(&self, marker: &str) -> usize {
+        let matching = self.called.iter().filter(|(text, _)| contains(text, marker.as_bytes()));
+        matching.map(|(_, calls)| calls).sum()
     }
 
     /// Remembers the text behind a digest, learnt from an answer to SCRIPT LOAD.

@@ -1,0 +1,120 @@
+//! The one run of the app's own PHP: what it finds in apps of many shapes, and what is said where it cannot.
+
+use serde_json::json;
+
+use crate::support::laravel::App;
+use crate::support::process::{Finished, Running};
+use crate::support::redis::Redis;
+
+/// `handover queue:inspect` reads the app and prints what it finds there.
+fn inspect(app: &App, words: &[&str]) -> Finished {
+    let mut command = app.command(env!("CARGO_BIN_EXE_handover"));
+    command.arg("queue:inspect").args(words);
+    Running::start(command).finish()
+}
+
+/// Replaces a part of a file of the app.
+fn edit(app: &App, file: &str, from: &str, to: &str) {
+    let text = std::fs::read_to_string(app.path(file)).unwrap();
+    assert!(text.contains(from), "{file} has no {from:?}");
+    app.set_file(file, &text.replacen(from, to, 1));
+}
+
+#[test]
+fn an_app_that_prints_garbage_is_read_all_the_same() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "Succeed", "args": ["a"]}]));
+    edit(
+        &app,
+        "bootstrap/app.php",
+        "<?php",
+        "<?php echo \"Deprecated: \\n{\\\"version\\\": 1}\\xff\\n\"; trigger_error('old', E_USER_NOTICE);",
+    );
+    let shown = inspect(&app, &[]);
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    assert!(shown.stdout.contains("App\\Jobs\\Succeed attempts 0"), "{}", shown.stdout);
+}
+
+#[test]
+fn an_app_that_does_not_boot_is_told_in_its_own_words() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    edit(&app, "bootstrap/app.php", "<?php", "<?php throw new RuntimeException('no key, no service');");
+    let told = inspect(&app, &[]);
+    assert_eq!(told.code, 1);
+    assert!(
+        told.stderr.contains("does not boot") && told.stderr.contains("no key, no service"),
+        "{}",
+        told.stderr
+    );
+    assert_eq!(told.stdout, "");
+}
+
+#[test]
+fn a_folder_without_an_app_and_a_php_that_is_none_are_told() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    let told = inspect(&app, &["--app", "storage"]);
+    assert!(told.stderr.contains("There is no Laravel app in [storage]"), "{}", told.stderr);
+    let mut command = app.command(env!("CARGO_BIN_EXE_handover"));
+    command.arg("queue:work").env("HANDOVER_PHP_BINARY", "php-that-is-none");
+    let told = Running::start(command).finish();
+    assert_eq!(told.code, 1);
+    assert!(told.stderr.contains("HANDOVER_PHP_BINARY"), "{}", told.stderr);
+}
+
+#[test]
+fn a_connection_of_its_own_with_its_own_redis_database_and_prefix() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    let queue = "'connections' => [ 'shop' => ['driver' => 'redis', 'connection' => 'jobs', 'queue' => 'orders', 'retry_after' => 30],";
+    edit(&app, "config/queue.php", "'connections' => [", queue);
+    let socket = redis.socket().display().to_string();
+    let jobs = format!(
+        "'redis' => [ 'jobs' => ['host' => '{socket}', 'port' => 0, 'database' => 2, 'prefix' => 'shop:'],"
+    );
+    edit(&app, "config/database.php", "'redis' => [", &jobs);
+    let push =
+        "app('queue')->connection('shop')->pushRaw('{\"job\":\"Shop@sell\",\"attempts\":0}', 'orders');";
+    let script = format!(
+        "<?php require 'bootstrap/app.php'; $app = app(); $app->make(Illuminate\\Contracts\\Console\\Kernel::class)->bootstrap(); {push}"
+    );
+    app.set_file("push.php", &script);
+    let mut php = app.command("php");
+    php.arg("push.php");
+    let pushed = Running::start(php).finish();
+    assert_eq!(pushed.code, 0, "{}{}", pushed.stdout, pushed.stderr);
+    let shown = inspect(&app, &["shop"]);
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    assert!(shown.stdout.contains("[orders]") || shown.stdout.contains("orders"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("Shop@sell attempts 0"), "{}", shown.stdout);
+}
+
+#[test]
+fn a_url_with_user_password_and_database() {
+    let redis = Redis::start_tcp(&[]);
+    let () = redis.query(&["ACL", "SETUSER", "worker", "on", ">p@ss/w", "~*", "&*", "+@all"]);
+    let () = redis.query(&["ACL", "SETUSER", "default", "off"]);
+    let mut app = App::new(&Redis::start());
+    let url = format!("redis://worker:p%40ss%2Fw@127.0.0.1:{}/3", redis.port());
+    let jobs = format!("'redis' => [ 'jobs' => ['url' => '{url}', 'host' => 'elsewhere'],");
+    edit(&app, "config/database.php", "'redis' => [", &jobs);
+    edit(
+        &app,
+        "config/queue.php",
+        "'connections' => [",
+        "'connections' => [ 'shop' => ['driver' => 'redis', 'connection' => 'jobs', 'queue' => 'orders'],",
+    );
+    app.set_env("REDIS_PREFIX", "p_");
+    let client = redis::Client::open(url).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    let () = redis::cmd("RPUSH")
+        .arg("p_queues:orders")
+        .arg(r#"{"job":"Shop@sell","attempts":4}"#)
+        .query(&mut connection)
+        .unwrap();
+    let shown = inspect(&app, &["shop"]);
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    assert!(shown.stdout.contains("Shop@sell attempts 4"), "{}", shown.stdout);
+}
