@@ -118,6 +118,29 @@ pub enum Event {
         /// How many run.
         running: usize,
     },
+    /// A PHP child has booted and waits for its first job.
+    PhpReady {
+        /// Its process id.
+        pid: u32,
+        /// Children that have booted and are not about to leave, this one included.
+        ready: usize,
+    },
+    /// A PHP child has ended.
+    PhpEnded {
+        /// Its process id.
+        pid: u32,
+        /// In words: its exit code or the signal.
+        how: String,
+        /// Children left that have booted and are not about to leave.
+        ready: usize,
+    },
+    /// PHP children end before they ask for a job. Told once, until one has booted.
+    PhpDoesNotBoot {
+        /// How the child ended.
+        how: String,
+        /// The end of what it printed.
+        said: String,
+    },
     /// The worker stops (`WorkerStopping`).
     WorkerStopping {
         /// Laravel's reason, e.g. `interrupted`.
@@ -136,6 +159,8 @@ pub enum Fate {
     Released,
     /// Failed by its own wish.
     Failed,
+    /// Left reserved: a string job's PHP handler that settled nothing.
+    Reserved,
 }
 
 /// Why a job was handed back.
@@ -155,6 +180,12 @@ pub enum HandBack {
         /// What it asks for.
         what: String,
     },
+    /// Every PHP child is busy.
+    NoFreeChild,
+    /// The PHP child that it was for was gone before it had it.
+    NoChild,
+    /// Every slot for native jobs is in use.
+    NoFreeSlot,
     /// It came back to this process while its earlier attempt still runs here.
     StillRunning,
 }

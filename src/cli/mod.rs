@@ -27,7 +27,7 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
         .subcommand(clear::command())
         .subcommand(inspect::command());
     match root.get_matches().subcommand() {
-        Some(("queue:work", matches)) => work::run(&flags::typed(matches)),
+        Some(("queue:work", matches)) => work::run(&flags::typed(matches)).await,
         Some(("queue:clear", matches)) => clear::run(matches).await,
         Some(("queue:inspect", matches)) => inspect::run(matches).await,
         _ => unreachable!("clap knows no other command"),

@@ -1,26 +1,28 @@
-//! `queue:work` of the plain binary: it has no handlers, and says what to do.
+//! `queue:work` of the plain binary: it has no handlers of its own, so PHP runs the jobs.
 //!
 //! Counterpart in PHP: `Illuminate\Queue\Console\WorkCommand`.
 
 use std::process::ExitCode;
 
-use handover::config::{Config, Low};
+use handover::config::Low;
+use handover::{Worker, telemetry};
 
-/// Reads the configuration, so that what is wrong there is told, then says how a worker is made.
-pub(crate) fn run(low: &Low) -> anyhow::Result<ExitCode> {
+/// Works the queues with a pool of PHP processes; without one it says what to do.
+pub(crate) async fn run(low: &Low) -> anyhow::Result<ExitCode> {
+    telemetry::log_to_stderr();
     let mut low = low.clone();
     low.variables(std::env::vars())?;
-    let config = Config::from_low(&low)?;
-    config.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
-    if config.screen.verbosity > 0 {
-        config.sources.iter().for_each(|line| eprintln!("{line}"));
+    let worker = Worker::from_low(&low).map_err(|error| anyhow::anyhow!("{error:?}"))?;
+    if worker.has_no_handlers() {
+        anyhow::bail!(
+            "this binary has no handlers, so it would leave every job of [{queues}] to your PHP workers.\n\
+             hint: with --php it runs every job in PHP processes of its own. To run a class in Rust, write a worker of \
+             your own and start it here with the same flags:\n\n    \
+             let worker = handover::Worker::from_args()?.handle(\"App\\\\Jobs\\\\SendWelcomeEmail\", welcome);\n    \
+             Ok(worker.run().await?.exit_code())\n\n\
+             examples/demo.rs is a whole one.",
+            queues = worker.polled().join(",")
+        );
     }
-    anyhow::bail!(
-        "this binary has no handlers, so it would leave every job of [{queues}] to your PHP workers.\n\
-         hint: write a worker of your own and start it here with the same flags:\n\n    \
-         let worker = handover::Worker::from_args()?.handle(\"App\\\\Jobs\\\\SendWelcomeEmail\", welcome);\n    \
-         Ok(worker.run().await?.exit_code())\n\n\
-         examples/demo.rs is a whole one. Running PHP jobs without a line of Rust is not done yet.",
-        queues = config.queues.join(",")
-    )
+    Ok(worker.run().await?.exit_code())
 }

@@ -18,6 +18,10 @@ pub fn arguments(command: Command) -> Command {
         let arg = Arg::new(known.name).long(known.name).help(known.help);
         let arg = if known.name == "quiet" { arg.short('q') } else { arg };
         match known.value {
+            Some(value) if known.name == "php" => {
+                let arg = arg.value_name(value).num_args(0..=1).require_equals(true);
+                arg.default_missing_value("1").overrides_with(known.name)
+            }
             Some(value) => arg.value_name(value).allow_hyphen_values(true).overrides_with(known.name),
             None => arg.action(ArgAction::SetTrue).overrides_with(known.name),
         }

@@ -19,11 +19,12 @@ pub use app::{App, AppDatabase, AppFailed, AppRedis};
 pub use low::{Low, Source};
 
 use crate::failed::CacheLock;
+use crate::handler::PoolOptions;
 use crate::telemetry::Screen;
 use crate::worker::WorkerOptions;
 
 /// Everything a worker is started with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// The queue connection's name.
     pub connection: String,
@@ -43,6 +44,8 @@ pub struct Config {
     pub max_payload: usize,
     /// The worker's options.
     pub options: WorkerOptions,
+    /// The pool of PHP processes; none where it has no children.
+    pub php: PoolOptions,
     /// Where failed jobs are kept.
     pub failed: Failed,
     /// The app's timezone, for `failed_at`.
@@ -76,6 +79,8 @@ pub enum Failed {
         /// The lock that PHP takes before it touches the file.
         lock: CacheLock,
     },
+    /// In a store that only the app itself can write, through a PHP process: its driver.
+    App(String),
     /// Nowhere.
     Null,
 }
@@ -157,7 +162,7 @@ pub enum Error {
     },
     /// A store of failed jobs that is not supported yet.
     #[error(
-        "queue.failed keeps failed jobs by the driver [{driver}] on [{database}]; Handover writes database-uuids on sqlite, file (Laravel 10.10 on) and null, so far."
+        "queue.failed keeps failed jobs by the driver [{driver}] on [{database}]; Handover itself writes database-uuids on sqlite, file (Laravel 10.10 on) and null, so far. With --php the app writes it."
     )]
     FailedStore {
         /// The driver.
@@ -220,8 +225,10 @@ impl Config {
         let warnings = from_app.into_iter().flat_map(|redis| &redis.rewrites_values).map(|option| {
             format!("phpredis' {option} is set on the queue's Redis connection: PHP workers cannot delete their jobs then")
         });
+        let queues = queues(low.get("queue").filter(|queues| !queues.is_empty()), default_queue);
+        let php = pool(low, app, directory, &connection, &queues, &options)?;
         let mut config = Config {
-            queues: queues(low.get("queue").filter(|queues| !queues.is_empty()), default_queue),
+            queues,
             redis,
             prefix,
             version: app.map_or((13, 26), App::version),
@@ -231,7 +238,8 @@ impl Config {
             expire_reservations: !app.is_some_and(|app| app.horizon && app.retry_after.is_none()),
             max_payload: low.number("max-payload", 128 << 20)?,
             options,
-            failed: failed(app, directory)?,
+            failed: failed(app, directory, php.children > 0)?,
+            php,
             timezone: zone,
             output_timezone: timezone(app.and_then(|app| app.output_timezone.as_deref())).unwrap_or(zone),
             screen: Screen {
@@ -267,6 +275,7 @@ impl Config {
             ("timeout", self.options.timeout.to_string(), false),
             ("backoff", self.options.backoff.clone(), false),
             ("concurrency", self.options.concurrency.to_string(), false),
+            ("php", self.php.children.to_string(), false),
         ];
         let row = |(name, value, of_app): (&str, String, bool)| {
             let mut line = String::new();
@@ -283,16 +292,18 @@ fn queues(typed: Option<&str>, default: &str) -> Vec<String> {
     typed.unwrap_or(default).split(',').map(named).collect()
 }
 
+fn seconds(low: &Low, name: &'static str, default: f64) -> Result<Duration, Error> {
+    let seconds: f64 = low.number(name, default)?;
+    let given = || low.get(name).unwrap_or_default().to_owned();
+    Duration::try_from_secs_f64(seconds).map_err(|_| Error::OutOfRange {
+        name,
+        must: "must be a number of seconds",
+        given: given(),
+    })
+}
+
 fn options(low: &Low, retry_after: i64) -> Result<WorkerOptions, Error> {
-    let seconds = |name: &'static str, default: f64| {
-        let seconds: f64 = low.number(name, default)?;
-        let given = || low.get(name).unwrap_or_default().to_owned();
-        Duration::try_from_secs_f64(seconds).map_err(|_| Error::OutOfRange {
-            name,
-            must: "must be a number of seconds",
-            given: given(),
-        })
-    };
+    let seconds = |name, default| seconds(low, name, default);
     let lease: Option<i64> = low.optional("lease")?;
     if let Some(lease) = lease.filter(|lease| *lease < 10) {
         let given = lease.to_string();
@@ -327,6 +338,58 @@ fn options(low: &Low, retry_after: i64) -> Result<WorkerOptions, Error> {
     })
 }
 
+/// The children's command line: this worker's own, as far as a child is concerned.
+fn pool(
+    low: &Low,
+    app: Option<&App>,
+    directory: &Path,
+    connection: &str,
+    queues: &[String],
+    options: &WorkerOptions,
+) -> Result<PoolOptions, Error> {
+    let children = low.number("php", 0)?;
+    if children > 0 && app.is_none() {
+        return Err(Error::NoApp(directory.to_owned()));
+    }
+    let old = app.is_some_and(|app| app.version() < (8, 0));
+    let mut arguments = vec!["queue:work".to_owned(), connection.to_owned()];
+    let mut option = |name: &str, value: &str| arguments.push(format!("--{name}={value}"));
+    option("queue", &queues.join(","));
+    option("sleep", "0");
+    option("tries", &options.tries.to_string());
+    option("timeout", &options.timeout.to_string());
+    option(if old { "delay" } else { "backoff" }, &options.backoff);
+    option("memory", &options.memory.unwrap_or(128).to_string());
+    if !options.rest.is_zero() {
+        option("rest", &options.rest.as_secs_f64().to_string());
+    }
+    if let Some(name) = low.get("name").filter(|_| !old) {
+        option("name", name);
+    }
+    let switches = ["force", "once"].into_iter().filter(|switch| low.is_on(switch));
+    arguments.extend(switches.map(|switch| format!("--{switch}")));
+    Ok(PoolOptions {
+        children,
+        php: low.get("php-binary").unwrap_or("php").to_owned(),
+        directory: logical(directory),
+        arguments,
+        max_jobs: low.number("php-max-jobs", 0)?,
+        max_time: seconds(low, "php-max-time", 0.0)?,
+    })
+}
+
+/// The directory as named, not as resolved: a symlink of a release that has moved is followed anew each time.
+fn logical(directory: &Path) -> PathBuf {
+    let same =
+        |a: &Path, b: &Path| a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a == b);
+    let here = std::env::var_os("PWD").map(PathBuf::from).filter(|pwd| same(pwd, Path::new(".")));
+    let here = here.or_else(|| std::env::current_dir().ok()).unwrap_or_default();
+    match directory == Path::new(".") {
+        true => here,
+        false => here.join(directory),
+    }
+}
+
 /// PHP's `max()` of two strings: as numbers where both are, else by their bytes.
 fn larger<'a>(backoff: &'a str, delay: &'a str) -> &'a str {
     let smaller = match (backoff.trim().parse::<f64>(), delay.trim().parse::<f64>()) {
@@ -336,7 +399,7 @@ fn larger<'a>(backoff: &'a str, delay: &'a str) -> &'a str {
     if smaller { delay } else { backoff }
 }
 
-fn failed(app: Option<&App>, directory: &Path) -> Result<Failed, Error> {
+fn failed(app: Option<&App>, directory: &Path, pool: bool) -> Result<Failed, Error> {
     let Some(app) = app else { return Ok(Failed::Null) };
     let AppFailed { driver, table, database, path, limit, locks } = &app.failed;
     match (driver.as_str(), database.driver.as_deref(), &database.path) {
@@ -349,6 +412,7 @@ fn failed(app: Option<&App>, directory: &Path) -> Result<Failed, Error> {
         ("database-uuids", Some("sqlite"), Some(path)) => {
             Ok(Failed::Sqlite { path: directory.join(path), table: format!("{}{table}", database.prefix) })
         }
+        _ if pool => Ok(Failed::App(driver.clone())),
         (_, database, _) => Err(Error::FailedStore {
             driver: driver.clone(),
             database: database.unwrap_or("no database").to_owned(),

@@ -19,7 +19,7 @@ impl Worker {
     pub fn from_env() -> Result<Worker, Exception> {
         let mut low = Low::default();
         low.variables(std::env::vars())?;
-        Worker::from_config(&Config::from_low(&low)?)
+        Worker::from_low(&low)
     }
 
     /// The same with the flags of `queue:work` on this process' command line before everything else; `--help` and
@@ -33,7 +33,23 @@ impl Worker {
         let matches = super::flags::arguments(clap::Command::new("queue:work")).get_matches();
         let mut low = super::flags::typed(&matches);
         low.variables(std::env::vars())?;
-        Worker::from_config(&Config::from_low(&low)?)
+        Worker::from_low(&low)
+    }
+
+    /// The worker of what was typed, completed by the app. After `queue:restart` the same is read again: where it has
+    /// changed, or the program itself has, the worker stops to be started anew.
+    ///
+    /// # Errors
+    /// As [`from_env`](Self::from_env).
+    pub fn from_low(low: &Low) -> Result<Worker, Exception> {
+        let config = Config::from_low(low)?;
+        let (low, known, program) = (low.clone(), config.clone(), program());
+        let changed = move || {
+            // An app that cannot be read just now says nothing about what it will be.
+            let differs = Config::from_low(&low).is_ok_and(|now| now != known);
+            differs || self::program() != program
+        };
+        Ok(Worker::from_config(&config)?.settings_changed(changed))
     }
 
     /// A worker with this configuration: its queue, its store of failed jobs, its job lines and its log.
@@ -54,6 +70,7 @@ impl Worker {
             .queues(config.queues.clone())
             .options(config.options.clone())
             .rules(rules)
+            .pool(config.php.clone())
             .on_event(telemetry::job_lines(config.screen, config.output_timezone))
             .on_event(telemetry::log());
         #[cfg(feature = "cli")]
@@ -78,7 +95,17 @@ impl Worker {
             Failed::File { path, limit, lock } => {
                 worker.failed_jobs(FileStore::new(path, *limit, lock.clone(), config.timezone))
             }
+            Failed::App(_) => worker.failed_jobs_by_the_app(),
             Failed::Null => worker.failed_jobs(NullStore),
         })
     }
+}
+
+/// What tells this program's file from another under its name; nothing where the system does not tell.
+fn program() -> Option<(u64, std::time::SystemTime)> {
+    static PATH: std::sync::OnceLock<Option<std::path::PathBuf>> = std::sync::OnceLock::new();
+    // The name is asked for once: after a replacement the system adds to it that the file is deleted.
+    let path = PATH.get_or_init(|| std::env::current_exe().ok());
+    let file = std::fs::metadata(path.as_ref()?).ok()?;
+    Some((file.len(), file.modified().ok()?))
 }

@@ -5,10 +5,12 @@
 
 mod context;
 mod native;
+pub(crate) mod php;
 mod router;
 
 pub use context::{Context, Interrupted, State};
 pub use native::Native;
+pub use php::PoolOptions;
 pub use router::{Route, Routes};
 
 use crate::job::Outcome;

@@ -17,8 +17,12 @@ pub fn json_line(event: &Event, now: DateTime<Tz>) -> Option<String> {
     let (job, status, result, exception, took) = match event {
         Event::Processing { job } => (job, "starting", None, None, None),
         Event::Processed { job, took, fate } => {
-            let result = if *fate == Fate::Released { "released" } else { "deleted" };
-            (job, "success", Some(result), None, Some(*took))
+            let result = match fate {
+                Fate::Released => Some("released"),
+                Fate::Deleted | Fate::Failed => Some("deleted"),
+                Fate::Reserved => None,
+            };
+            (job, "success", result, None, Some(*took))
         }
         Event::ReleasedAfterException { job, took, .. } => {
             (job, "released_after_exception", Some("released"), None, Some(*took))

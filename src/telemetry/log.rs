@@ -56,6 +56,11 @@ pub fn log() -> impl Fn(&Event) + Send + Sync + 'static {
         Event::Draining { running } => info!("taking no more jobs, waiting for {running} that run"),
         Event::WorkerStarting { connection, queues } => info!(%connection, "working {}", queues.join(",")),
         Event::WorkerStopping { reason, status } => info!(status, "stopping: {reason}"),
+        Event::PhpReady { pid, ready } => debug!(pid, ready, "a PHP child is ready"),
+        Event::PhpEnded { pid, how, ready } => info!(pid, ready, "a PHP child {how}"),
+        Event::PhpDoesNotBoot { how, said } => {
+            error!("the app does not boot, no PHP job is taken until it does: PHP {how}; it said: {said}");
+        }
         Event::Renewed { queue, jobs } => debug!(%queue, jobs, "reservations renewed"),
         Event::PollFired => debug!("the poll timer fired"),
         // These have job lines, or are on the progress line.

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::desk::Desk;
 use super::policy::{self, Attempt, Limits};
+use super::pooled;
 use crate::events::{Event, Fate};
 use crate::failed::FailedJob;
 use crate::handler::{Context, Handler};
@@ -22,6 +23,8 @@ use crate::job::{Exception, Job, Outcome, Settlement};
 pub(super) struct Ticket {
     pub(super) job: Job,
     pub(super) handler: Arc<dyn Handler>,
+    /// The bytes under `:reserved`, where there is a pool that may have to fail the job.
+    pub(super) reserved: Vec<u8>,
     /// Unix second at which it was reserved.
     pub(super) reserved_at: i64,
     /// Cancelled when the job is to be handed back.
@@ -67,7 +70,9 @@ pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
     let now = attempt.now;
     match policy::decide(outcome, &limits, attempt, options, rules) {
         Settlement::Fail(exception) => {
-            if !fail(&ticket, &shared, &exception).await {
+            let Ticket { job: failing, reserved, desk, hand_back, .. } = &ticket;
+            let failing = Failing { job: failing, reserved, desk, hand_back, by_app: false };
+            if !fail(failing, &shared, &exception).await {
                 events.emit(Event::LeaseLost { job, took });
                 return;
             }
@@ -146,28 +151,51 @@ fn outcome_of(result: Result<Outcome, tokio::task::JoinError>) -> Option<Outcome
     }
 }
 
+/// A job that is about to fail.
+pub(super) struct Failing<'a> {
+    pub(super) job: &'a Job,
+    /// The bytes under `:reserved`.
+    pub(super) reserved: &'a [u8],
+    pub(super) desk: &'a Desk,
+    pub(super) hand_back: &'a CancellationToken,
+    /// By the app itself where a PHP child can: it was PHP's job.
+    pub(super) by_app: bool,
+}
+
 /// Records the failure, then removes the job; false where the lease turned out lost and nothing was left behind.
-async fn fail(ticket: &Ticket, shared: &Shared, exception: &Exception) -> bool {
-    let Shared { events, clock, failed, .. } = shared;
-    if !ticket.desk.confirm().await {
+pub(super) async fn fail(failing: Failing<'_>, shared: &Shared, exception: &Exception) -> bool {
+    let Shared { events, clock, failed, pool, .. } = shared;
+    let Failing { job, reserved, desk, hand_back, by_app } = failing;
+    if !desk.confirm().await {
         return false;
     }
-    let job = &ticket.job;
     let record =
         FailedJob::new(&job.connection, &job.queue, &job.payload, exception.to_string(), clock.now());
     let mut pause = Duration::from_millis(200);
-    while let Err(error) = failed.record(&record).await {
-        events.emit(Event::StoreDown { job: job.clone(), error: error.to_string() });
+    let store = loop {
+        if let Some(pool) = pool.get().filter(|_| by_app || failed.is_none())
+            && let Some(held) = pooled::fail_in_php(pool, job, reserved, desk, exception).await
+        {
+            return held;
+        }
+        let error = match failed {
+            Some(store) => match store.record(&record).await {
+                Ok(()) => break store,
+                Err(error) => error.to_string(),
+            },
+            None => "only the app itself can write its failed-jobs table, and no PHP child is up".to_owned(),
+        };
+        events.emit(Event::StoreDown { job: job.clone(), error });
         tokio::select! {
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(5)),
-            () = ticket.hand_back.cancelled() => {
-                ticket.desk.abandon().await;
+            () = hand_back.cancelled() => {
+                desk.abandon().await;
                 return false;
             }
         }
-    }
-    let settled = ticket.desk.settle(Settlement::Fail(exception.clone())).await;
-    if !settled && let Err(error) = failed.withdraw(&record.uuid).await {
+    };
+    let settled = desk.settle(Settlement::Fail(exception.clone())).await;
+    if !settled && let Err(error) = store.withdraw(&record.uuid).await {
         events.emit(Event::StoreDown { job: job.clone(), error: error.to_string() });
     }
     settled

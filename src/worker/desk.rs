@@ -4,6 +4,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::handler::php::News;
 use crate::job::Settlement;
 
 /// Number of a held reservation, in the order in which they were taken.
@@ -21,6 +22,12 @@ pub(super) enum Say {
     Abandon(Id),
     /// The slot has rested.
     Rested,
+    /// A PHP child is done with its job.
+    Left,
+    /// What the pool has to tell.
+    Pool(News),
+    /// What the worker was started with has changed since.
+    SettingsChanged,
 }
 
 /// One attempt's line to the ledger. The ledger outlives every attempt, so a missing answer means that the whole
@@ -54,6 +61,10 @@ impl Desk {
 
     pub(super) async fn abandon(&self) {
         let _ = self.say.send(Say::Abandon(self.id));
+    }
+
+    pub(super) fn left(&self) {
+        let _ = self.say.send(Say::Left);
     }
 
     pub(super) fn rested(&self) {

@@ -32,7 +32,38 @@ pub(super) struct Line {
     pub(super) unsure: Option<(Token, i64)>,
     /// Nothing is reserved before this: its head is a job that nobody here takes.
     pub(super) probe: Option<Probe>,
+    /// Its head was a job whose kind of slot was full.
+    pub(super) blocked: Option<Blocked>,
 }
+
+/// Slots that are free, by who runs in them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Free {
+    /// For handlers of this process.
+    pub(super) native: usize,
+    /// PHP children.
+    pub(super) php: usize,
+}
+
+impl Free {
+    pub(super) fn any(self) -> usize {
+        self.native + self.php
+    }
+}
+
+/// A queue that waits for a kind of slot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Blocked {
+    /// For a PHP child, else for a slot of this process.
+    pub(super) on_php: bool,
+    /// A job was taken since: what is at the head now is not known.
+    pub(super) moved: bool,
+    /// When one more than there is room for may be asked for, to see what the head is.
+    pub(super) look_at: Instant,
+}
+
+/// Longest that a queue's head goes unseen while its kind of job waits for a slot.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The pause before a queue is asked again whose head nobody here takes.
 #[derive(Clone, Copy)]
@@ -43,15 +74,44 @@ pub(super) struct Probe {
 
 impl Line {
     pub(super) fn new(name: &str) -> Self {
-        Line { name: name.into(), pending: Vec::new(), woken: 0, next_due: None, unsure: None, probe: None }
+        Line {
+            name: name.into(),
+            pending: Vec::new(),
+            woken: 0,
+            next_due: None,
+            unsure: None,
+            probe: None,
+            blocked: None,
+        }
     }
 
-    /// How many jobs may be asked for: one at a time while its head was nobody's.
-    pub(super) fn want(&self, free: usize, now: Instant) -> usize {
+    /// How many jobs may be asked for: one at a time while its head was nobody's, and no more than fit while it waits
+    /// for a kind of slot.
+    pub(super) fn want(&self, free: Free, now: Instant) -> usize {
+        let fit = match self.blocked {
+            None => free.any(),
+            Some(Blocked { on_php, moved, look_at }) => {
+                let (own, other) = if on_php { (free.php, free.native) } else { (free.native, free.php) };
+                own + usize::from(moved && look_at <= now && other > 0)
+            }
+        };
         match self.probe {
-            None => free.min(BATCH_JOBS),
-            Some(probe) if probe.at <= now => free.min(1),
+            None => fit.min(BATCH_JOBS),
+            Some(probe) if probe.at <= now => fit.min(1),
             Some(_) => 0,
+        }
+    }
+
+    /// A job came whose kind of slot is full.
+    pub(super) fn block(&mut self, on_php: bool, now: Instant) {
+        self.blocked = Some(Blocked { on_php, moved: false, look_at: now + LOOK_AGAIN });
+    }
+
+    /// A job went into its slot: a queue that waited for the other kind does not any more.
+    pub(super) fn went(&mut self, to_php: bool) {
+        match &mut self.blocked {
+            Some(blocked) if blocked.on_php == to_php => blocked.moved = true,
+            blocked => *blocked = None,
         }
     }
 

@@ -9,10 +9,11 @@ mod ledger;
 mod line;
 mod options;
 pub mod policy;
+mod pooled;
 mod stop;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
@@ -25,7 +26,8 @@ use crate::control;
 use crate::dialect::Rules;
 use crate::events::{Event, Events};
 use crate::failed::{FailedJobStore, NullStore};
-use crate::handler::{Context, Handler, Native, Routes, State};
+use crate::handler::php::Pool;
+use crate::handler::{Context, Handler, Native, PoolOptions, Routes, State};
 use crate::job::IntoOutcome;
 use crate::queue::Queue;
 
@@ -38,7 +40,13 @@ pub(crate) struct Shared {
     pub(crate) rules: Rules,
     pub(crate) routes: Routes,
     pub(crate) state: State,
-    pub(crate) failed: Arc<dyn FailedJobStore>,
+    /// `None` where only the app itself can write it, through a PHP child.
+    pub(crate) failed: Option<Arc<dyn FailedJobStore>>,
+    pub(crate) php: PoolOptions,
+    /// The children, once started.
+    pub(crate) pool: OnceLock<Pool>,
+    /// Asked after `queue:restart`: whether this worker would be started otherwise now.
+    pub(crate) settings_changed: Option<Box<dyn Fn() -> bool + Send + Sync>>,
     pub(crate) events: Events,
     pub(crate) clock: Clock,
 }
@@ -85,7 +93,10 @@ impl Worker {
             rules: Rules::default(),
             routes: Routes::default(),
             state: State::default(),
-            failed: Arc::new(NullStore),
+            failed: Some(Arc::new(NullStore)),
+            php: PoolOptions::default(),
+            pool: OnceLock::new(),
+            settings_changed: None,
             events: Events::default(),
             clock: Clock::system(),
         })
@@ -108,6 +119,20 @@ impl Worker {
     #[must_use]
     pub fn route(mut self, pattern: &str, handler: impl Handler) -> Self {
         self.0.routes.insert(pattern, Arc::new(handler));
+        self
+    }
+
+    /// PHP children for every class without a handler: so many jobs run in PHP at once. 0 is no pool.
+    #[must_use]
+    pub fn php(mut self, children: usize) -> Self {
+        self.0.php.children = children;
+        self
+    }
+
+    /// The same with everything that can be said of the pool.
+    #[must_use]
+    pub fn pool(mut self, options: PoolOptions) -> Self {
+        self.0.php = options;
         self
     }
 
@@ -163,7 +188,22 @@ impl Worker {
     /// Where failed jobs are kept.
     #[must_use]
     pub fn failed_jobs(mut self, store: impl FailedJobStore) -> Self {
-        self.0.failed = Arc::new(store);
+        self.0.failed = Some(Arc::new(store));
+        self
+    }
+
+    /// Failed jobs are recorded by the app itself, in a PHP child: for a table that this library cannot write.
+    #[must_use]
+    pub fn failed_jobs_by_the_app(mut self) -> Self {
+        self.0.failed = None;
+        self
+    }
+
+    /// Asked, on a thread that may block, after the app's `queue:restart`: true where this worker would be started with
+    /// other settings by now, and should stop so that it is.
+    #[must_use]
+    pub fn settings_changed(mut self, changed: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.0.settings_changed = Some(Box::new(changed));
         self
     }
 
@@ -181,9 +221,14 @@ impl Worker {
         self
     }
 
-    /// True where no handler was registered: such a worker would hand back every job.
+    /// True where no handler was registered and there is no pool: such a worker would hand back every job.
     pub fn has_no_handlers(&self) -> bool {
-        self.0.routes.is_empty()
+        self.0.routes.is_empty() && self.0.php.children == 0
+    }
+
+    /// The queues it polls, in order of priority.
+    pub fn polled(&self) -> &[String] {
+        &self.0.queues
     }
 
     /// Works until a signal or an option ends it.

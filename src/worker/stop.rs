@@ -9,6 +9,8 @@ use std::process::ExitCode;
 pub enum StopReason {
     /// A signal asked for it.
     Interrupted,
+    /// `queue:restart` was run and the worker's own settings have changed.
+    Restart,
     /// This process grew above `--memory`.
     Memory,
     /// `--stop-when-empty`: there was no job.
@@ -28,6 +30,7 @@ impl StopReason {
     pub fn name(self) -> &'static str {
         match self {
             StopReason::Interrupted => "interrupted",
+            StopReason::Restart => "restart_signal",
             StopReason::Memory => "memory",
             StopReason::Empty => "empty",
             StopReason::EmptyFor => "empty_for",

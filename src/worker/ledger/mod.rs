@@ -15,16 +15,21 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+mod ending;
+mod renewal;
+mod waiting;
+
 use super::Shared;
 use super::attempt::{self, Ticket};
 use super::desk::{Desk, Id, Say};
-use super::line::{Line, Pending};
+use super::line::{Free, Line, Pending};
+use super::pooled;
 use super::stop::StopReason;
 use crate::control::Signal;
 use crate::events::{Event, HandBack};
-use crate::handler::Route;
+use crate::handler::php::{News, Pool, Seat};
+use crate::handler::{Handler, Route};
 use crate::job::{Job, Payload, Settlement};
-use crate::memory;
 use crate::queue::{Error, Exchange, Reservation, Settling, Token};
 
 /// Longest wait for a wake-up in one call.
@@ -36,8 +41,18 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
 struct Held {
     reservation: Reservation,
     renewed: Instant,
+    /// In a PHP child, not in a slot of this process.
+    in_php: bool,
     hand_back: CancellationToken,
     lost: Arc<AtomicBool>,
+}
+
+/// Who runs a job.
+enum Place {
+    /// A handler, in a slot of this process.
+    Slot(Arc<dyn Handler>),
+    /// A PHP child.
+    Child(Seat),
 }
 
 /// What came of one exchange.
@@ -66,8 +81,10 @@ pub(super) struct Ledger {
     /// Called back while leaving; they go back together, in their first order.
     parting: Vec<(Id, Reservation, oneshot::Sender<bool>)>,
     next_id: Id,
-    /// Slots in use: running or resting.
+    /// Slots of this process in use: running or resting.
     busy: usize,
+    /// Jobs in PHP children, each until its child is done with it.
+    in_php: usize,
     /// Every attempt under way, to its last word.
     attempts: TaskTracker,
     say: mpsc::UnboundedSender<Say>,
@@ -97,6 +114,12 @@ impl Ledger {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let (say, told) = mpsc::unbounded_channel();
         let now = Instant::now();
+        if shared.php.children > 0 {
+            let tell = say.clone();
+            let news = move |news| drop(tell.send(Say::Pool(news)));
+            let pool = Pool::start(shared.php.clone(), shared.events.clone(), news);
+            let _ = shared.pool.set(pool);
+        }
         let lines = shared.queues.iter().map(|name| Line::new(name)).collect();
         let next_renewal = now + third(&shared);
         let next_poll = now + shared.options.sleep.max(SHORTEST_SLEEP);
@@ -107,6 +130,7 @@ impl Ledger {
             parting: Vec::new(),
             next_id: 0,
             busy: 0,
+            in_php: 0,
             attempts: TaskTracker::new(),
             say,
             told,
@@ -137,6 +161,9 @@ impl Ledger {
             if let Some(reason) = self.step().await {
                 self.attempts.close();
                 self.attempts.wait().await;
+                if let Some(pool) = self.shared.pool.get() {
+                    pool.close().await;
+                }
                 self.farewell().await;
                 return reason;
             }
@@ -198,6 +225,7 @@ impl Ledger {
         self.held.is_empty()
             && self.parting.is_empty()
             && self.busy == 0
+            && self.in_php == 0
             && self.lines.iter().all(|line| line.pending.is_empty() && line.unsure.is_none())
     }
 
@@ -216,12 +244,24 @@ impl Ledger {
             || self.ended().is_some()
     }
 
-    fn free(&self) -> usize {
+    fn free(&self) -> Free {
         let options = &self.shared.options;
-        let slots = if options.once { 1 } else { options.concurrency.max(1) };
-        let free = slots.saturating_sub(self.busy);
+        let used = self.busy + self.in_php;
         let cap = if options.once { 1 } else { options.max_jobs };
-        if cap == 0 { free } else { free.min(cap.saturating_sub(self.taken) as usize) }
+        let cap = if cap == 0 { usize::MAX } else { cap.saturating_sub(self.taken) as usize };
+        let cap = if options.once { cap.min(1_usize.saturating_sub(used)) } else { cap };
+        let slots = if self.shared.routes.is_empty() && self.pool().is_some() {
+            0
+        } else {
+            options.concurrency.max(1)
+        };
+        let native = slots.saturating_sub(self.busy).min(cap);
+        let php = self.pool().map_or(0, Pool::free).min(cap - native);
+        Free { native, php }
+    }
+
+    fn pool(&self) -> Option<&Pool> {
+        self.shared.pool.get()
     }
 
     /// A reserve may find something and there is room for it; not while renewals lag, for then what is expired may be
@@ -231,7 +271,7 @@ impl Ledger {
         self.hungry
             && self.phase == Phase::Working
             && !self.paused
-            && self.free() > 0
+            && self.free().any() > 0
             && self.down_until.is_none_or(|until| until <= Instant::now())
             && self.held.values().all(|held| held.renewed.elapsed() < half)
     }
@@ -243,7 +283,7 @@ impl Ledger {
             let asked = Instant::now();
             let want = self.lines[index].want(self.free(), asked);
             if want == 0 {
-                asked_all &= self.free() > 0;
+                asked_all &= self.free().any() > 0;
                 continue;
             }
             let Some(Asked { progressed, left }) = self.exchange(index, want).await else {
@@ -253,22 +293,26 @@ impl Ledger {
             // The probe found no job that is nobody's: ask as usual again.
             line.probe = line.probe.filter(|probe| probe.at > asked);
             let more = left > 0 || line.next_due.is_some_and(|due| due <= self.shared.clock.now());
+            if left == 0 {
+                line.blocked = None;
+            }
             again |= line.probe.is_none() && progressed && more;
         }
         self.hungry = again || !asked_all;
-        self.found_nothing = !self.hungry;
-        if self.found_nothing {
+        let quiet = !self.hungry;
+        // What waits for a slot is still there.
+        self.found_nothing = quiet && self.lines.iter().all(|line| line.blocked.is_none());
+        if quiet {
             self.next_poll = Instant::now() + self.shared.options.sleep.max(SHORTEST_SLEEP);
         }
     }
 
-    /// Sends what is pending on every queue; where a reserve follows, the first queue's goes along with that.
+    /// Sends what is pending on every queue; where a reserve follows on that queue, it goes along.
     async fn settle_pending(&mut self, reserve_follows: bool) {
         for index in 0..self.lines.len() {
             while !self.lines[index].pending.is_empty() || self.lines[index].unsure.is_some() {
                 let line = &self.lines[index];
                 let goes_along = reserve_follows
-                    && index == 0
                     && line.unsure.is_none()
                     && line.batch() == line.pending.len()
                     && line.want(self.free(), Instant::now()) > 0;
@@ -357,6 +401,7 @@ impl Ledger {
     /// Starts an attempt for each reservation that has a route; the others go back at once.
     fn take(&mut self, index: usize, reserved: Vec<Reservation>, reserved_at: i64) {
         let (mut routed, mut back) = (false, false);
+        let now = Instant::now();
         for reservation in reserved {
             let payload = match Payload::parse(reservation.popped().clone()) {
                 Ok(payload) => payload,
@@ -380,46 +425,70 @@ impl Ledger {
             } else if still_running {
                 HandBack::StillRunning
             } else {
-                match self.shared.routes.of(&job.payload) {
-                    Route::To(handler) => {
+                match self.place(&job.payload) {
+                    Ok(place) => {
                         routed = true;
-                        self.start(job, reservation, handler, reserved_at);
+                        self.lines[index].went(matches!(place, Place::Child(_)));
+                        self.start(job, reservation, place, reserved_at);
                         continue;
                     }
-                    Route::Back(why) => why,
+                    Err(why) => why,
                 }
             };
+            match why {
+                HandBack::NoFreeChild | HandBack::NoFreeSlot => {
+                    self.lines[index].block(why == HandBack::NoFreeChild, now);
+                    self.shared.events.emit(Event::HandedBack { job, why });
+                    self.pend(index, reservation, Settlement::HandBack, None);
+                    continue;
+                }
+                _ => {}
+            }
             back = true;
             self.shared.events.emit(Event::HandedBack { job, why });
             self.pend(index, reservation, Settlement::HandBack, None);
         }
         let line = &mut self.lines[index];
         if back {
-            line.hold_off(Instant::now());
+            line.hold_off(now);
         } else if routed {
             line.probe = None;
         }
     }
 
-    fn start(
-        &mut self,
-        job: Job,
-        reservation: Reservation,
-        handler: Arc<dyn crate::handler::Handler>,
-        reserved_at: i64,
-    ) {
+    /// Who runs this job now: its handler, else a PHP child.
+    fn place(&self, payload: &Payload) -> Result<Place, HandBack> {
+        match (self.shared.routes.of(payload), self.pool()) {
+            (Route::To(_), _) if self.free().native == 0 => Err(HandBack::NoFreeSlot),
+            (Route::To(handler), _) => Ok(Place::Slot(handler)),
+            (Route::Back(_), Some(pool)) => pool.take().map(Place::Child).ok_or(HandBack::NoFreeChild),
+            (Route::Back(why), None) => Err(why),
+        }
+    }
+
+    fn start(&mut self, job: Job, reservation: Reservation, place: Place, reserved_at: i64) {
         let id = self.next_id;
         self.next_id += 1;
-        self.busy += 1;
         self.taken += 1;
+        let in_php = matches!(place, Place::Child(_));
+        *(if in_php { &mut self.in_php } else { &mut self.busy }) += 1;
         let hand_back = CancellationToken::new();
         let lost = Arc::new(AtomicBool::new(false));
         let desk = Desk::new(id, self.say.clone());
-        let held =
-            Held { reservation, renewed: Instant::now(), hand_back: hand_back.clone(), lost: lost.clone() };
+        let reserved = self.pool().map(|_| reservation.reserved()).unwrap_or_default();
+        let (renewed, shared) = (Instant::now(), self.shared.clone());
+        let held = Held { reservation, renewed, in_php, hand_back: hand_back.clone(), lost: lost.clone() };
         self.held.insert(id, held);
-        let ticket = Ticket { job, handler, reserved_at, hand_back, lost, desk };
-        self.attempts.spawn(attempt::work(ticket, self.shared.clone()));
+        match place {
+            Place::Slot(handler) => {
+                let ticket = Ticket { job, handler, reserved, reserved_at, hand_back, lost, desk };
+                self.attempts.spawn(attempt::work(ticket, shared))
+            }
+            Place::Child(seat) => {
+                let ticket = pooled::Ticket { job, seat, reserved, reserved_at, hand_back, desk };
+                self.attempts.spawn(pooled::work(ticket, shared))
+            }
+        };
     }
 
     fn pend(
@@ -437,6 +506,9 @@ impl Ledger {
         match say {
             Say::Settle(id, settlement, answer) => {
                 let Some(held) = self.release_slot(id) else { return };
+                if settlement == Settlement::HandBack {
+                    self.taken = self.taken.saturating_sub(1);
+                }
                 if held.lost.load(Ordering::Relaxed) {
                     held.reservation.close();
                     let _ = answer.send(false);
@@ -463,6 +535,18 @@ impl Ledger {
                 self.busy -= 1;
                 self.hungry = true;
             }
+            Say::Left => {
+                self.in_php -= 1;
+                self.hungry = true;
+            }
+            // Where nothing was left to reserve, a child that waits changes nothing.
+            Say::Pool(News::Free) => self.hungry |= self.lines.iter().any(|line| line.blocked.is_some()),
+            Say::Pool(News::Restart) => self.ask_about_settings(),
+            Say::SettingsChanged => {
+                if self.phase == Phase::Working {
+                    self.drain(StopReason::Restart);
+                }
+            }
         }
     }
 
@@ -472,7 +556,10 @@ impl Ledger {
         self.last_job = Instant::now();
         self.found_nothing = false;
         let rest = self.shared.options.rest;
-        if rest.is_zero() || self.phase != Phase::Working {
+        if held.in_php {
+            // Its child rests by itself, and says when it is free.
+            self.hungry = true;
+        } else if rest.is_zero() || self.phase != Phase::Working {
             self.busy -= 1;
             self.hungry = true;
         } else {
@@ -492,187 +579,6 @@ impl Ledger {
             .expect("reserved from a polled queue")
     }
 
-    /// Renews one reservation now and tells whether it is still held; waits for Redis as long as it takes.
-    async fn confirm(&mut self, id: Id) -> bool {
-        loop {
-            let Some(held) = self.held.get_mut(&id) else { return false };
-            let expires_at = self.shared.clock.now() + self.shared.options.lease_seconds();
-            let asked = Instant::now();
-            let queue = held.reservation.queue().clone();
-            match self.shared.queue.renew(&queue, &[&held.reservation], expires_at).await {
-                Ok(answers) => {
-                    held.renewed = asked;
-                    let holds = answers.first() == Some(&true);
-                    if !holds {
-                        held.lost.store(true, Ordering::Relaxed);
-                    }
-                    return holds;
-                }
-                Err(error) => {
-                    self.down(&error);
-                    tokio::time::sleep(self.down_pause).await;
-                }
-            }
-        }
-    }
-
-    /// Renews what is older than a third of a lease, one call a queue.
-    async fn renew(&mut self) {
-        let third = third(&self.shared);
-        self.next_renewal = Instant::now() + third;
-        let expires_at = self.shared.clock.now() + self.shared.options.lease_seconds();
-        for index in 0..self.lines.len() {
-            let name = self.lines[index].name.clone();
-            let asked = Instant::now();
-            let due: Vec<(Id, &Held)> = self
-                .held
-                .iter()
-                .filter(|(_, held)| *held.reservation.queue() == name && held.renewed + third <= asked)
-                .filter(|(_, held)| !held.lost.load(Ordering::Relaxed))
-                .map(|(&id, held)| (id, held))
-                .collect();
-            if due.is_empty() {
-                continue;
-            }
-            let reservations: Vec<&Reservation> = due.iter().map(|(_, held)| &held.reservation).collect();
-            let ids: Vec<Id> = due.iter().map(|(id, _)| *id).collect();
-            match self.shared.queue.renew(&name, &reservations, expires_at).await {
-                Ok(answers) => {
-                    self.up();
-                    self.shared.events.emit(Event::Renewed { queue: name, jobs: ids.len() });
-                    for (id, holds) in ids.into_iter().zip(answers) {
-                        let held = self.held.get_mut(&id).expect("still on the books");
-                        held.renewed = asked;
-                        if !holds {
-                            held.lost.store(true, Ordering::Relaxed);
-                        }
-                    }
-                }
-                Err(error) => {
-                    self.down(&error);
-                    self.next_renewal = Instant::now() + self.down_pause;
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Everything called back is gone: back to the head of its queue, in the first order.
-    fn part(&mut self) {
-        let mut parting = std::mem::take(&mut self.parting);
-        parting.sort_by_key(|(id, ..)| *id);
-        for (_, reservation, answer) in parting {
-            let index = self.line_of(&reservation);
-            if let Ok(payload) = Payload::parse(reservation.popped().clone()) {
-                let (connection, queue) = (self.shared.connection.clone(), reservation.queue().clone());
-                let job = Job { connection, queue, attempts: reservation.attempts(), payload };
-                self.shared.events.emit(Event::HandedBack { job, why: HandBack::Stopping });
-            }
-            self.pend(index, reservation, Settlement::HandBack, Some(answer));
-        }
-    }
-
-    fn stop_checks(&mut self) {
-        if self.phase != Phase::Working {
-            return;
-        }
-        let options = &self.shared.options;
-        let ran = self.taken > 0 || self.found_nothing;
-        // A round that found nothing and nothing running.
-        let idle = self.busy == 0 && self.found_nothing;
-        let reason = if options.memory.is_some_and(|limit| {
-            limit > 0 && ran && memory::resident().is_some_and(|used| used >> 20 >= limit)
-        }) {
-            StopReason::Memory
-        } else if options.once && (self.taken > 0 || idle && Instant::now() >= self.next_poll) {
-            StopReason::Once
-        } else if options.stop_when_empty && idle {
-            StopReason::Empty
-        } else if !options.stop_when_empty_for.is_zero()
-            && idle
-            && self.last_job.elapsed() >= options.stop_when_empty_for
-        {
-            StopReason::EmptyFor
-        } else if !options.max_time.is_zero() && self.started.elapsed() >= options.max_time {
-            StopReason::MaxTime
-        } else if options.max_jobs > 0 && self.taken >= options.max_jobs {
-            StopReason::MaxJobs
-        } else {
-            return;
-        };
-        self.drain(reason);
-    }
-
-    fn drain(&mut self, reason: StopReason) {
-        self.phase = Phase::Draining(reason);
-        if !self.held.is_empty() {
-            self.shared.events.emit(Event::Draining { running: self.held.len() });
-        }
-    }
-
-    fn obey(&mut self, signal: Signal) {
-        match (signal, self.phase) {
-            (Signal::Stop, phase) if !std::mem::replace(&mut self.interrupted, true) => {
-                if phase == Phase::Working {
-                    self.drain(StopReason::Interrupted);
-                }
-                self.grace_ends = self.shared.options.grace.map(|grace| Instant::now() + grace);
-            }
-            (Signal::Stop, Phase::Draining(reason)) => self.leave(reason),
-            (Signal::Stop, _) => {}
-            (Signal::Pause, _) => {
-                self.paused = true;
-                self.shared.events.emit(Event::Paused);
-            }
-            (Signal::Resume, _) => {
-                if std::mem::take(&mut self.paused) {
-                    self.shared.events.emit(Event::Resumed);
-                }
-                self.hungry = true;
-            }
-        }
-    }
-
-    fn leave(&mut self, reason: StopReason) {
-        self.phase = Phase::Leaving(reason);
-        for held in self.held.values() {
-            held.hand_back.cancel();
-        }
-    }
-
-    /// Starts listening for wake-ups, where a slot is free to act on one.
-    fn listen(&mut self) {
-        let now = Instant::now();
-        if self.waiting.is_some() || self.phase != Phase::Working || self.paused || self.free() == 0 {
-            return;
-        }
-        if self.hungry || self.down_until.is_some_and(|until| until > now) {
-            return;
-        }
-        let queues: Vec<String> =
-            self.lines.iter().filter(|line| line.probe.is_none()).map(|line| line.name.to_string()).collect();
-        if queues.is_empty() {
-            return;
-        }
-        let queue = self.shared.queue.clone();
-        self.waiting = Some(tokio::spawn(async move { queue.wait(&queues, WAIT_SECONDS).await }));
-    }
-
-    fn woken(&mut self, answer: Result<Option<String>, Error>) {
-        match answer {
-            Ok(Some(queue)) => {
-                if let Some(line) = self.lines.iter_mut().find(|line| *line.name == *queue) {
-                    line.woken += 1;
-                }
-                self.hungry = true;
-            }
-            Ok(None) => {}
-            Err(error) => {
-                self.down(&error);
-            }
-        }
-    }
-
     /// Redis did not do what was asked: pause, and ask again.
     fn down(&mut self, error: &Error) {
         if self.down_until.is_none() {
@@ -687,77 +593,6 @@ impl Ledger {
         if self.down_until.take().is_some() {
             self.down_pause = Duration::ZERO;
             self.shared.events.emit(Event::QueueUp);
-        }
-    }
-
-    /// When there is something to do although nobody says anything.
-    fn next_deadline(&self) -> Instant {
-        let now = Instant::now();
-        let options = &self.shared.options;
-        let down = self.down_until.filter(|until| *until > now);
-        let mut times = vec![down.unwrap_or(self.next_renewal)];
-        times.extend(self.grace_ends.filter(|_| matches!(self.phase, Phase::Draining(_))));
-        if self.phase == Phase::Working && down.is_none() && !self.paused && self.free() > 0 {
-            times.push(self.next_poll);
-            times.extend(self.lines.iter().filter_map(|line| line.probe).map(|probe| probe.at));
-            if !options.stop_when_empty_for.is_zero() {
-                times.push(self.last_job + options.stop_when_empty_for);
-            }
-            let due = self.lines.iter().filter_map(|line| line.next_due).min();
-            times.extend(
-                due.map(|due| now + Duration::from_secs((due - self.shared.clock.now()).max(0) as u64)),
-            );
-        }
-        if self.phase == Phase::Working && !options.max_time.is_zero() {
-            times.push(self.started + options.max_time);
-        }
-        let soonest = times.into_iter().min().expect("the renewal is always there");
-        // Whole seconds of the wall clock turn between two instants: look again shortly rather than spin.
-        soonest.max(now + Duration::from_millis(5))
-    }
-
-    fn timers(&mut self) {
-        let now = Instant::now();
-        let unix = self.shared.clock.now();
-        if self.grace_ends.is_some_and(|at| at <= now)
-            && let Phase::Draining(reason) = self.phase
-        {
-            self.leave(reason);
-        }
-        if self.phase != Phase::Working || self.paused {
-            return;
-        }
-        for line in &self.lines {
-            let probe = line.probe.is_some_and(|probe| probe.at <= now);
-            self.hungry |= probe || line.probe.is_none() && line.next_due.is_some_and(|due| due <= unix);
-        }
-        // Under --once the sleep after an empty poll is the end.
-        if self.next_poll <= now && self.free() > 0 && !self.shared.options.once {
-            self.next_poll = now + self.shared.options.sleep.max(SHORTEST_SLEEP);
-            self.shared.events.emit(Event::PollFired);
-            self.hungry = true;
-        }
-    }
-
-    /// The last words to Redis: end a wait that is under way, and give back the tokens in hand.
-    async fn farewell(&mut self) {
-        if let Some(mut waiting) = self.waiting.take() {
-            let answer = loop {
-                self.shared.queue.wake().await;
-                tokio::select! {
-                    answer = &mut waiting => break answer,
-                    // The wait may have reached Redis only after the wake.
-                    () = tokio::time::sleep(Duration::from_millis(50)) => {}
-                }
-            };
-            self.woken(answer.unwrap_or(Ok(None)));
-        }
-        for line in self.lines.iter().filter(|line| line.woken > 0) {
-            let now = self.shared.clock.now();
-            let ask = Exchange { now, woken: line.woken, ..Exchange::default() };
-            if let Err(error) = self.shared.queue.exchange(&line.name, ask).await {
-                self.shared.events.emit(Event::QueueDown { error: error.to_string() });
-            }
         }
     }
 }

@@ -1,0 +1,179 @@
+//! What parent and child say to each other: a JSON head, a raw body, each with its length before it.
+//!
+//! Lengths are 32 bits, big endian, head's first. A child's frames are bounded and carry no body; what breaks the rules
+//! ends that child, never the parent. Counterpart: `Link` in `runner.php`.
+
+use std::io;
+
+use bytes::{Buf, Bytes};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// The version of this protocol; a child says its own in its first frame.
+pub(super) const PROTOCOL: u32 = 1;
+/// The largest head that a child may send: an exception's message and a little more.
+const LARGEST_HEAD: u32 = 256 << 10;
+
+/// What a child says.
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(tag = "say", rename_all = "snake_case")]
+pub(super) enum Said {
+    /// It runs; the app is yet to boot.
+    Hello { protocol: u32, pid: u32, php: String },
+    /// It wants a job. `restart` is the restart signal it found in the app's cache, empty for none; absent where it did
+    /// not look.
+    Ask { restart: Option<String> },
+    /// It no longer wants one.
+    Withdraw,
+    /// It has read the head of a job.
+    Started { token: u64 },
+    /// The job was removed.
+    Deleted { token: u64 },
+    /// The job is to run again at this Unix second.
+    Released { token: u64, at: i64 },
+    /// The job threw.
+    Threw { token: u64, class: String, message: String },
+    /// The job failed for good and was recorded by the app.
+    Failed { token: u64, class: String, message: String },
+    /// The job's time is up; the process is about to end itself.
+    TimedOut { token: u64 },
+}
+
+/// What the parent says.
+#[derive(Serialize)]
+#[serde(tag = "say", rename_all = "snake_case")]
+pub(super) enum Tell<'a> {
+    /// A job: the body holds the popped bytes (`raw` of them), then the reserved bytes.
+    Job {
+        token: u64,
+        queue: &'a str,
+        raw: usize,
+        /// Fail it, with this reason, instead of running it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        fail: Option<&'a str>,
+    },
+    /// There is none: the answer to a withdrawal.
+    Nothing,
+    /// Leave.
+    Quit,
+}
+
+/// The bytes of a frame, but for the body.
+pub(super) fn head(tell: &Tell<'_>, body: usize) -> io::Result<Vec<u8>> {
+    let json = serde_json::to_vec(tell)?;
+    let lengths = [json.len(), body].map(|length| u32::try_from(length).map_err(io::Error::other));
+    let [head, body] = lengths;
+    let mut frame = Vec::with_capacity(8 + json.len());
+    frame.extend_from_slice(&head?.to_be_bytes());
+    frame.extend_from_slice(&body?.to_be_bytes());
+    frame.extend_from_slice(&json);
+    Ok(frame)
+}
+
+/// Writes a frame.
+pub(super) async fn write(
+    stream: &mut (impl AsyncWriteExt + Unpin),
+    tell: &Tell<'_>,
+    body: [&[u8]; 2],
+) -> io::Result<()> {
+    stream.write_all(&head(tell, body[0].len() + body[1].len())?).await?;
+    for part in body {
+        stream.write_all(part).await?;
+    }
+    stream.flush().await
+}
+
+/// Reads frames off a stream, however they are cut up on their way.
+#[derive(Default)]
+pub(super) struct Frames {
+    buffer: bytes::BytesMut,
+}
+
+impl Frames {
+    /// The next frame; `None` where the stream ended between two. May be dropped while it waits: nothing is lost.
+    pub(super) async fn next(
+        &mut self,
+        stream: &mut (impl AsyncReadExt + Unpin),
+    ) -> io::Result<Option<Said>> {
+        loop {
+            if let Some(head) = self.take()? {
+                let said = serde_json::from_slice(&head);
+                return said.map(Some).map_err(|error| broken(format!("not a frame of ours: {error}")));
+            }
+            if stream.read_buf(&mut self.buffer).await? == 0 {
+                return if self.buffer.is_empty() { Ok(None) } else { Err(broken("cut off within a frame")) };
+            }
+        }
+    }
+
+    /// The head of a whole frame in the buffer.
+    fn take(&mut self) -> io::Result<Option<Bytes>> {
+        if self.buffer.len() < 8 {
+            return Ok(None);
+        }
+        let (head, body) = ((&self.buffer[0..4]).get_u32(), (&self.buffer[4..8]).get_u32());
+        if head > LARGEST_HEAD || body != 0 {
+            return Err(broken(format!("a head of {head} bytes and a body of {body}")));
+        }
+        let whole = 8 + head as usize;
+        if self.buffer.len() < whole {
+            return Ok(None);
+        }
+        let frame = self.buffer.split_to(whole).freeze();
+        Ok(Some(frame.slice(8..)))
+    }
+}
+
+fn broken(what: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn framed(json: &str) -> Vec<u8> {
+        let mut frame = (json.len() as u32).to_be_bytes().to_vec();
+        frame.extend_from_slice(&[0; 4]);
+        frame.extend_from_slice(json.as_bytes());
+        frame
+    }
+
+    #[tokio::test]
+    async fn frames_are_read_however_they_are_cut() {
+        let bytes = [framed(r#"{"say":"ask"}"#), framed(r#"{"say":"released","token":7,"at":12}"#)].concat();
+        for piece in [1, 3, 8, 100] {
+            let (mut ours, mut theirs) = tokio::io::duplex(piece);
+            let sent = bytes.clone();
+            tokio::spawn(async move { theirs.write_all(&sent).await });
+            let mut frames = Frames::default();
+            assert_eq!(frames.next(&mut ours).await.unwrap(), Some(Said::Ask { restart: None }));
+            assert_eq!(frames.next(&mut ours).await.unwrap(), Some(Said::Released { token: 7, at: 12 }));
+            assert_eq!(frames.next(&mut ours).await.unwrap(), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_breaks_the_rules_is_an_error() {
+        for (bytes, told) in [
+            (vec![0xff; 8], "a head of 4294967295 bytes"),
+            ([&[0, 0, 0, 2, 0, 0, 0, 1][..], b"{}x"].concat(), "a body of 1"),
+            (framed("{}"), "not a frame of ours"),
+            (framed(r#"{"say":"released","token":-1,"at":0}"#), "not a frame of ours"),
+            (framed(&"[".repeat(4000)), "not a frame of ours"),
+            (framed(r#"{"say":"ask"}"#)[..9].to_vec(), "cut off"),
+        ] {
+            let error = Frames::default().next(&mut bytes.as_slice()).await.unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_job_is_a_head_with_its_length_and_the_bodys() {
+        let tell = Tell::Job { token: 3, queue: "high", raw: 5, fail: None };
+        let frame = head(&tell, 11).unwrap();
+        let json = br#"{"say":"job","token":3,"queue":"high","raw":5}"#;
+        assert_eq!(frame[..8], [0, 0, 0, json.len() as u8, 0, 0, 0, 11]);
+        assert_eq!(&frame[8..], json);
+    }
+}

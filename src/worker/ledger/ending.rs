@@ -1,0 +1,137 @@
+//! Why and how a worker ends: stop reasons, signals, the hand-back of what is unfinished, the last words.
+//!
+//! Counterpart in PHP: `stopIfNecessary` and `listenForSignals` of `Illuminate\Queue\Worker`.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Ledger, Phase};
+use crate::control::Signal;
+use crate::events::{Event, HandBack};
+use crate::job::{Job, Payload, Settlement};
+use crate::memory;
+use crate::queue::Exchange;
+use crate::worker::desk::Say;
+use crate::worker::stop::StopReason;
+
+impl Ledger {
+    /// Everything called back is gone: back to the head of its queue, in the first order.
+    pub(super) fn part(&mut self) {
+        let mut parting = std::mem::take(&mut self.parting);
+        parting.sort_by_key(|(id, ..)| *id);
+        for (_, reservation, answer) in parting {
+            let index = self.line_of(&reservation);
+            if let Ok(payload) = Payload::parse(reservation.popped().clone()) {
+                let (connection, queue) = (self.shared.connection.clone(), reservation.queue().clone());
+                let job = Job { connection, queue, attempts: reservation.attempts(), payload };
+                self.shared.events.emit(Event::HandedBack { job, why: HandBack::Stopping });
+            }
+            self.pend(index, reservation, Settlement::HandBack, Some(answer));
+        }
+    }
+
+    pub(super) fn stop_checks(&mut self) {
+        if self.phase != Phase::Working {
+            return;
+        }
+        let options = &self.shared.options;
+        let ran = self.taken > 0 || self.found_nothing;
+        // A round that found nothing and nothing running.
+        let idle = self.busy == 0 && self.in_php == 0 && self.found_nothing;
+        let reason = if options.memory.is_some_and(|limit| {
+            limit > 0 && ran && memory::resident().is_some_and(|used| used >> 20 >= limit)
+        }) {
+            StopReason::Memory
+        } else if options.once && (self.taken > 0 || idle && Instant::now() >= self.next_poll) {
+            StopReason::Once
+        } else if options.stop_when_empty && idle {
+            StopReason::Empty
+        } else if !options.stop_when_empty_for.is_zero()
+            && idle
+            && self.last_job.elapsed() >= options.stop_when_empty_for
+        {
+            StopReason::EmptyFor
+        } else if !options.max_time.is_zero() && self.started.elapsed() >= options.max_time {
+            StopReason::MaxTime
+        } else if options.max_jobs > 0 && self.taken >= options.max_jobs {
+            StopReason::MaxJobs
+        } else {
+            return;
+        };
+        self.drain(reason);
+    }
+
+    pub(super) fn drain(&mut self, reason: StopReason) {
+        self.phase = Phase::Draining(reason);
+        if let Some(pool) = self.pool() {
+            pool.drain(reason == StopReason::Interrupted);
+        }
+        if !self.held.is_empty() {
+            self.shared.events.emit(Event::Draining { running: self.held.len() });
+        }
+    }
+
+    /// After `queue:restart`: the children are renewed by the pool; the worker itself ends where it would be started
+    /// otherwise now.
+    pub(super) fn ask_about_settings(&self) {
+        let (shared, say) = (self.shared.clone(), self.say.clone());
+        tokio::task::spawn_blocking(move || {
+            if shared.settings_changed.as_ref().is_some_and(|changed| changed()) {
+                let _ = say.send(Say::SettingsChanged);
+            }
+        });
+    }
+
+    pub(super) fn obey(&mut self, signal: Signal) {
+        match (signal, self.phase) {
+            (Signal::Stop, phase) if !std::mem::replace(&mut self.interrupted, true) => {
+                if phase == Phase::Working {
+                    self.drain(StopReason::Interrupted);
+                }
+                self.grace_ends = self.shared.options.grace.map(|grace| Instant::now() + grace);
+            }
+            (Signal::Stop, Phase::Draining(reason)) => self.leave(reason),
+            (Signal::Stop, _) => {}
+            (Signal::Pause, _) => {
+                self.paused = true;
+                self.shared.events.emit(Event::Paused);
+            }
+            (Signal::Resume, _) => {
+                if std::mem::take(&mut self.paused) {
+                    self.shared.events.emit(Event::Resumed);
+                }
+                self.hungry = true;
+            }
+        }
+    }
+
+    pub(super) fn leave(&mut self, reason: StopReason) {
+        self.phase = Phase::Leaving(reason);
+        for held in self.held.values() {
+            held.hand_back.cancel();
+        }
+    }
+
+    /// The last words to Redis: end a wait that is under way, and give back the tokens in hand.
+    pub(super) async fn farewell(&mut self) {
+        if let Some(mut waiting) = self.waiting.take() {
+            let answer = loop {
+                self.shared.queue.wake().await;
+                tokio::select! {
+                    answer = &mut waiting => break answer,
+                    // The wait may have reached Redis only after the wake.
+                    () = tokio::time::sleep(Duration::from_millis(50)) => {}
+                }
+            };
+            self.woken(answer.unwrap_or(Ok(None)));
+        }
+        for line in self.lines.iter().filter(|line| line.woken > 0) {
+            let now = self.shared.clock.now();
+            let ask = Exchange { now, woken: line.woken, ..Exchange::default() };
+            if let Err(error) = self.shared.queue.exchange(&line.name, ask).await {
+                self.shared.events.emit(Event::QueueDown { error: error.to_string() });
+            }
+        }
+    }
+}

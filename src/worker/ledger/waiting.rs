@@ -1,0 +1,99 @@
+//! What the ledger does while nobody says anything: listens for wake-ups, and looks again when something is due.
+//!
+//! Counterpart in PHP: `block_for`, and the sleep of `Illuminate\Queue\Worker`.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Ledger, Phase, SHORTEST_SLEEP, WAIT_SECONDS};
+use crate::events::Event;
+use crate::queue::Error;
+
+impl Ledger {
+    /// Starts listening for wake-ups, where a slot is free to act on one.
+    pub(super) fn listen(&mut self) {
+        let now = Instant::now();
+        if self.waiting.is_some() || self.phase != Phase::Working || self.paused || self.free().any() == 0 {
+            return;
+        }
+        if self.hungry || self.down_until.is_some_and(|until| until > now) {
+            return;
+        }
+        let queues: Vec<String> =
+            self.lines.iter().filter(|line| line.probe.is_none()).map(|line| line.name.to_string()).collect();
+        if queues.is_empty() {
+            return;
+        }
+        let queue = self.shared.queue.clone();
+        self.waiting = Some(tokio::spawn(async move { queue.wait(&queues, WAIT_SECONDS).await }));
+    }
+
+    pub(super) fn woken(&mut self, answer: Result<Option<String>, Error>) {
+        match answer {
+            Ok(Some(queue)) => {
+                if let Some(line) = self.lines.iter_mut().find(|line| *line.name == *queue) {
+                    line.woken += 1;
+                }
+                self.hungry = true;
+            }
+            Ok(None) => {}
+            Err(error) => {
+                self.down(&error);
+            }
+        }
+    }
+
+    /// When there is something to do although nobody says anything.
+    pub(super) fn next_deadline(&self) -> Instant {
+        let now = Instant::now();
+        let options = &self.shared.options;
+        let down = self.down_until.filter(|until| *until > now);
+        let mut times = vec![down.unwrap_or(self.next_renewal)];
+        times.extend(self.grace_ends.filter(|_| matches!(self.phase, Phase::Draining(_))));
+        if self.phase == Phase::Working && down.is_none() && !self.paused && self.free().any() > 0 {
+            times.push(self.next_poll);
+            times.extend(self.lines.iter().filter_map(|line| line.probe).map(|probe| probe.at));
+            let blocked = self.lines.iter().filter_map(|line| line.blocked);
+            times.extend(blocked.filter(|blocked| blocked.moved).map(|blocked| blocked.look_at));
+            if !options.stop_when_empty_for.is_zero() {
+                times.push(self.last_job + options.stop_when_empty_for);
+            }
+            let due = self.lines.iter().filter_map(|line| line.next_due).min();
+            times.extend(
+                due.map(|due| now + Duration::from_secs((due - self.shared.clock.now()).max(0) as u64)),
+            );
+        }
+        if self.phase == Phase::Working && !options.max_time.is_zero() {
+            times.push(self.started + options.max_time);
+        }
+        let soonest = times.into_iter().min().expect("the renewal is always there");
+        // Whole seconds of the wall clock turn between two instants: look again shortly rather than spin.
+        soonest.max(now + Duration::from_millis(5))
+    }
+
+    pub(super) fn timers(&mut self) {
+        let now = Instant::now();
+        let unix = self.shared.clock.now();
+        if self.grace_ends.is_some_and(|at| at <= now)
+            && let Phase::Draining(reason) = self.phase
+        {
+            self.leave(reason);
+        }
+        if self.phase != Phase::Working || self.paused {
+            return;
+        }
+        for line in &self.lines {
+            let probe = line.probe.is_some_and(|probe| probe.at <= now);
+            let look = line.blocked.is_some_and(|blocked| blocked.moved && blocked.look_at <= now);
+            self.hungry |=
+                look || probe || line.probe.is_none() && line.next_due.is_some_and(|due| due <= unix);
+        }
+        // Under --once the sleep after an empty poll is the end.
+        if self.next_poll <= now && self.free().any() > 0 && !self.shared.options.once {
+            self.next_poll = now + self.shared.options.sleep.max(SHORTEST_SLEEP);
+            self.shared.events.emit(Event::PollFired);
+            self.hungry = true;
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! One attempt in a PHP child: the child is `queue:work` itself, so it decides and says what becomes of the job; this
+//! carries that out as it is said, and decides only where the child cannot any more.
+//!
+//! Never holds the reservation: the ledger does. Counterpart in PHP: what happens beside a worker process, in Supervisor
+//! and in the next `pop()` after `retry_after`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use super::attempt;
+use super::desk::Desk;
+use super::policy::{self, Attempt, Limits};
+use crate::events::{Event, Fate, HandBack};
+use crate::handler::php::{Assignment, Death, Pool, Report, Seat};
+use crate::job::{Exception, Job, Outcome, Settlement};
+
+/// How long after its time is up a child may take for Laravel's own end of it.
+const LAST_STEPS: Duration = Duration::from_secs(2);
+/// The class under which a job fails whose process died; `runner.php` declares it.
+const CRASHED: &str = "Handover\\JobCrashed";
+
+/// What an attempt in a child needs beside its job.
+pub(super) struct Ticket {
+    pub(super) job: Job,
+    pub(super) seat: Seat,
+    pub(super) reserved: Vec<u8>,
+    /// Unix second at which it was reserved.
+    pub(super) reserved_at: i64,
+    /// Cancelled when the job is to be handed back.
+    pub(super) hand_back: CancellationToken,
+    pub(super) desk: Desk,
+}
+
+/// What a child has said of its job.
+#[derive(Default)]
+struct Said {
+    started: Option<Instant>,
+    /// The first settlement, and whether the reservation was still held.
+    settled: Option<(Fate, bool)>,
+    release_at: i64,
+    threw: Option<Exception>,
+    failed: Option<Exception>,
+    timed_out: bool,
+    /// Killed by us: its time was up and it did not end itself.
+    overdue: bool,
+}
+
+/// Works the attempt to its end.
+pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
+    let limits = Limits::of(&ticket.job.payload, &shared.options, &shared.rules);
+    let mut said = Said::default();
+    let death = follow(&ticket, &shared, &limits, &mut said).await;
+    let Some(started) = said.started else {
+        return never_started(&ticket, &shared).await;
+    };
+    let took = started.elapsed();
+    match (said.settled, death) {
+        (Some(_), _) => tell(&ticket.job, &shared, said, took),
+        (None, None) => {
+            // A string job's handler that settles nothing: stock leaves the job reserved.
+            ticket.desk.abandon().await;
+            shared.events.emit(Event::Processed { job: ticket.job.clone(), took, fate: Fate::Reserved });
+        }
+        (None, Some(_)) if ticket.hand_back.is_cancelled() => drop(ticket.desk.hand_back().await),
+        (None, Some(death)) => bury(&ticket, &shared, &limits, &said, &death, took).await,
+    }
+    ticket.desk.left();
+}
+
+/// Carries out what the child says until it is done with the job; answers how it died, where it did.
+async fn follow(ticket: &Ticket, shared: &Shared, limits: &Limits, said: &mut Said) -> Option<Death> {
+    let (reports, mut told) = unbounded_channel();
+    ticket.seat.run(assignment(&ticket.job, &ticket.reserved, &ticket.seat, None, reports));
+    let mut called_back = false;
+    loop {
+        let overdue = said.started.filter(|_| limits.timeout > 0 && !shared.options.once && !said.overdue);
+        let overdue = overdue.map(|at| at + Duration::from_secs(limits.timeout as u64) + LAST_STEPS);
+        let time_is_up = async {
+            match overdue {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let report = tokio::select! {
+            biased;
+            report = told.recv() => report?,
+            () = ticket.hand_back.cancelled(), if !called_back => {
+                called_back = true;
+                ticket.seat.kill();
+                continue;
+            }
+            () = time_is_up => {
+                said.overdue = true;
+                ticket.seat.kill();
+                continue;
+            }
+        };
+        match report {
+            Report::Started => {
+                said.started = Some(Instant::now());
+                shared.events.emit(Event::Processing { job: ticket.job.clone() });
+            }
+            Report::Deleted => settle(ticket, said, Settlement::Delete).await,
+            Report::Released(at) => {
+                said.release_at = at;
+                settle(ticket, said, Settlement::Release { at }).await;
+            }
+            Report::Threw(exception) => said.threw = Some(exception),
+            Report::Failed(exception) => said.failed = Some(exception),
+            Report::TimedOut => said.timed_out = true,
+            Report::Ended => return None,
+            Report::Died(death) => return Some(death),
+        }
+    }
+}
+
+/// The first settlement counts; what comes after it finds nothing, in Redis as here.
+async fn settle(ticket: &Ticket, said: &mut Said, settlement: Settlement) {
+    if said.settled.is_some() {
+        return;
+    }
+    let fate = if settlement == Settlement::Delete { Fate::Deleted } else { Fate::Released };
+    ticket.seat.soon();
+    said.settled = Some((fate, ticket.desk.settle(settlement).await));
+}
+
+/// The events of an attempt whose job is settled.
+fn tell(job: &Job, shared: &Shared, said: Said, took: Duration) {
+    let job = job.clone();
+    let Some((fate, true)) = said.settled else {
+        shared.events.emit(Event::LeaseLost { job, took });
+        return;
+    };
+    let thrown = said.threw.is_some();
+    if let Some(exception) = said.failed {
+        shared.events.emit(Event::Failed { job: job.clone(), took, exception });
+        if !thrown {
+            shared.events.emit(Event::Processed { job, took, fate: Fate::Failed });
+        }
+        return;
+    }
+    match said.threw {
+        Some(exception) if fate == Fate::Released => {
+            let delay = said.release_at - shared.clock.now();
+            shared.events.emit(Event::ReleasedAfterException { job, took, exception, delay });
+        }
+        _ => shared.events.emit(Event::Processed { job, took, fate }),
+    }
+}
+
+/// The child was gone before it had the job: no attempt was spent.
+async fn never_started(ticket: &Ticket, shared: &Shared) {
+    if ticket.hand_back.is_cancelled() {
+        ticket.desk.hand_back().await;
+    } else {
+        let job = ticket.job.clone();
+        shared.events.emit(Event::HandedBack { job, why: HandBack::NoChild });
+        ticket.desk.settle(Settlement::HandBack).await;
+    }
+    ticket.desk.left();
+}
+
+/// The child died with the job unsettled: policy decides as for an exception or a timeout.
+async fn bury(
+    ticket: &Ticket,
+    shared: &Arc<Shared>,
+    limits: &Limits,
+    said: &Said,
+    death: &Death,
+    took: Duration,
+) {
+    let Shared { options, rules, events, clock, .. } = &**shared;
+    let job = ticket.job.clone();
+    let time = Duration::from_secs(limits.timeout.max(0) as u64);
+    let alarm = death.killed && limits.timeout > 0 && !options.once && took >= time;
+    let timed_out = said.timed_out || said.overdue || alarm;
+    let exception = if timed_out {
+        Exception::new(rules.timeout_class, format!("{}{}", job.name(), rules.timed_out))
+    } else {
+        let mut message = format!("{}: its PHP process {}", job.name(), death.how);
+        if !death.said.is_empty() {
+            message.push_str(&format!("; it last printed: {}", death.said));
+        }
+        Exception::new(CRASHED, message)
+    };
+    let outcome = if timed_out { Outcome::TimedOut } else { Outcome::Threw(exception.clone()) };
+    let now = clock.now();
+    let retry_at = ticket.reserved_at + options.retry_after;
+    let attempt = Attempt { attempts: job.attempts, name: job.name(), now, retry_at };
+    match policy::decide(outcome, limits, attempt, options, rules) {
+        Settlement::Fail(exception) => {
+            let Ticket { reserved, desk, hand_back, .. } = ticket;
+            let failing = attempt::Failing { job: &job, reserved, desk, hand_back, by_app: true };
+            let failed = attempt::fail(failing, shared, &exception).await;
+            events.emit(if failed {
+                Event::Failed { job, took, exception }
+            } else {
+                Event::LeaseLost { job, took }
+            });
+        }
+        settlement => {
+            let delay = match settlement {
+                Settlement::Release { at } => at - now,
+                _ => 0,
+            };
+            let held = ticket.desk.settle(settlement).await;
+            events.emit(if held {
+                Event::ReleasedAfterException { job, took, exception, delay }
+            } else {
+                Event::LeaseLost { job, took }
+            });
+        }
+    }
+}
+
+/// Lets the app itself fail a job: its `failed()`, its batch, its unique lock and its failed-jobs table, whatever that
+/// is. `Some` once the reservation was settled: whether it was still held; `None` where no child did it.
+pub(super) async fn fail_in_php(
+    pool: &Pool,
+    job: &Job,
+    reserved: &[u8],
+    desk: &Desk,
+    exception: &Exception,
+) -> Option<bool> {
+    let seat = pool.wait().await?;
+    let (reports, mut told) = unbounded_channel();
+    seat.run(assignment(job, reserved, &seat, Some(exception.message.clone()), reports));
+    let (mut held, mut recorded) = (None, false);
+    while let Some(report) = told.recv().await {
+        match report {
+            Report::Deleted if held.is_none() => {
+                held = Some(desk.settle(Settlement::Fail(exception.clone())).await);
+            }
+            Report::Failed(_) => recorded = true,
+            Report::Ended | Report::Died(_) => break,
+            _ => {}
+        }
+    }
+    if held.is_some() && !recorded {
+        tracing::error!(
+            job = job.name(),
+            uuid = job.payload.uuid(),
+            "the job is removed, but the app did not get to its JobFailed event: {}",
+            exception.message
+        );
+    }
+    held
+}
+
+fn assignment(
+    job: &Job,
+    reserved: &[u8],
+    seat: &Seat,
+    fail: Option<String>,
+    reports: tokio::sync::mpsc::UnboundedSender<Report>,
+) -> Assignment {
+    let id = job.payload.uuid().or_else(|| job.payload.id()).unwrap_or_default();
+    Assignment {
+        token: seat.token,
+        queue: job.queue.to_string(),
+        raw: job.payload.raw().clone(),
+        reserved: reserved.to_vec(),
+        fail,
+        called: (id, job.name().to_owned()),
+        reports,
+    }
+}
