@@ -3,7 +3,7 @@
 //! user code did.
 //!
 //! The recordings are not part of this repository. Their folder is `GOLDEN_DIR` where that is set, else `shared/golden`
-//! beside the repository; where there is none, these tests say so and pass. Any `scenarios-laravel-8.*.json` in it is
+//! beside the repository; where they are not, these tests say so and pass. Any `scenarios-laravel-8.*.json` in it is
 //! replayed, with the job classes of its `apps/laravel/app`.
 //!
 //! A step is not replayed if it is not a plain run of `queue:work` (a push, an operator's change, another command, a
@@ -31,20 +31,23 @@ use serde_json::json;
 use self::recording::{Recordings, Run};
 use self::replay::{replay, unlike};
 use crate::support::differential::{Worker, php};
+use crate::support::laravel::App;
 use crate::support::snapshot::Stored;
 
 /// How many runs are replayed at once: most of a run is waiting for PHP to start or for a job to sleep.
 const AT_ONCE: usize = 8;
 
-/// The folder of the recordings, if there is one.
-fn golden() -> Option<PathBuf> {
+/// The recordings and the job classes they were made with, if they are here.
+fn golden() -> Option<(Recordings, PathBuf)> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/golden");
     let folder = std::env::var_os("GOLDEN_DIR").map_or_else(beside, PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
+    let classes = folder.join("apps/laravel/app");
+    let recordings = Recordings::read(&folder);
+    if recordings.runs.is_empty() || !classes.is_dir() {
+        println!("skipped: no recorded scenarios and their job classes in {}", folder.display());
+        return None;
     }
-    println!("skipped: no recorded scenarios in {}", folder.display());
-    None
+    Some((recordings, classes))
 }
 
 /// Does something for each run, several at once; a panic counts as a difference.
@@ -73,19 +76,28 @@ fn each(runs: &[Run], work: impl Fn(&Run) -> Vec<String> + Sync) -> Vec<String> 
 /// calls this.
 #[track_caller]
 fn assert_replayed_by(worker: &dyn Worker) {
-    let Some(folder) = golden() else { return };
-    let recordings = Recordings::read(&folder);
-    let classes = folder.join("apps/laravel/app");
+    let Some((recordings, classes)) = golden() else { return };
     let found = each(&recordings.runs, |run| unlike(run, &replay(run, &classes, worker)));
     println!("{} runs replayed", recordings.runs.len());
     recordings.skipped.iter().for_each(|(why, steps)| println!("{steps} steps not replayed: {why}"));
-    assert!(!recordings.runs.is_empty(), "nothing to replay in {}", folder.display());
     assert!(found.is_empty(), "not as recorded:\n{}", found.join("\n"));
 }
 
 #[test]
 fn recorded_scenarios_by_php() {
     assert_replayed_by(&php);
+}
+
+#[test]
+fn a_worker_that_does_nothing_is_noticed() {
+    let Some((recordings, classes)) = golden() else { return };
+    let idle = |app: &App, _: &[&str]| app.command("true");
+    let found = each(&recordings.runs, |run| {
+        let nothing_to_do = run.trace.is_empty() && run.exit == 0 && run.before.keys == run.after.keys;
+        let noticed = !unlike(run, &replay(run, &classes, &idle)).is_empty();
+        if noticed || nothing_to_do { Vec::new() } else { vec!["nobody noticed".to_owned()] }
+    });
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 /// A change to a recording; false if it has nothing to change.
@@ -183,9 +195,7 @@ fn changed_cell(
 
 #[test]
 fn a_changed_recording_is_noticed() {
-    let Some(folder) = golden() else { return };
-    let recordings = Recordings::read(&folder);
-    let classes = folder.join("apps/laravel/app");
+    let Some((recordings, classes)) = golden() else { return };
     // Each change with the first quick run that has what it changes.
     let mut runs: Vec<(Run, Vec<&(&str, Change)>)> = Vec::new();
     for change in &CHANGES {
