@@ -8,8 +8,8 @@
 //!
 //! A step is not replayed if it is not a plain run of `queue:work` (a push, an operator's change, another command, a
 //! worker in the background that is signalled or killed), if the state before or after it is not wholly recorded (long
-//! lists are cut), if no exit code was recorded, or if its scenario sets something that this harness does not know. What
-//! was not replayed is counted and printed by reason.
+//! lists are cut), if no exit code was recorded, or if its scenario sets something that this harness does not know.
+//! What was not replayed is counted and printed by reason.
 //!
 //! States are compared as any two are, in `support::compare`; here that means: moments by their distance to the run,
 //! whole seconds, never the fraction of a score; payloads after decoding; uuids and ids only of payloads that were not

@@ -1,5 +1,5 @@
-//! Reads recorded scenarios: which of their steps are runs of `queue:work` that can be replayed, and for each of them the
-//! state before, the state after and what else was seen. Never starts anything.
+//! Reads recorded scenarios: which of their steps are runs of `queue:work` that can be replayed, and for each of them
+//! the state before, the state after and what else was seen. Never starts anything.
 
 use std::collections::BTreeMap;
 use std::fs;
