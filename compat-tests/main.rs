@@ -8,4 +8,5 @@ mod conformance;
 mod differential;
 mod golden;
 mod promises;
+mod recorded;
 mod support;

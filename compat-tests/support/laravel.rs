@@ -33,6 +33,21 @@ impl App {
         App::copy_of(self.dir.path(), self.env.clone(), redis)
     }
 
+    /// A fresh application with another `app/` folder in place of the fixture's own. Console commands it brings are not
+    /// registered.
+    pub fn with_classes(classes: &Path, redis: &Redis) -> App {
+        let app = App::new(redis);
+        fs::remove_dir_all(app.path("app")).expect("the fixture's classes");
+        copy_tree(classes, &app.path("app"));
+        let kernel = app.path("app/Console/Kernel.php");
+        let _ = fs::remove_file(&kernel);
+        app.set_file(
+            "app/Console/Kernel.php",
+            "<?php\nnamespace App\\Console;\nclass Kernel extends \\Illuminate\\Foundation\\Console\\Kernel {}\n",
+        );
+        app
+    }
+
     fn copy_of(source: &Path, env: BTreeMap<String, String>, redis: &Redis) -> App {
         let dir = tempfile::Builder::new().prefix("laravel-").tempdir().expect("a directory");
         copy_tree(source, dir.path());
@@ -124,8 +139,16 @@ impl App {
 
     /// Rows of the application's database, each a JSON object.
     pub fn sql(&self, statement: &str) -> Vec<Value> {
-        let rows = sqlite(&self.path("database/database.sqlite"), statement);
-        rows.as_array().cloned().unwrap_or_default()
+        let mut results = self.sql_each(&[statement.to_owned()]);
+        match results.pop() {
+            Some(Value::Array(rows)) => rows,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Several statements in turn: the rows of each SELECT, a number for anything else.
+    pub fn sql_each(&self, statements: &[String]) -> Vec<Value> {
+        sqlite(&self.path("database/database.sqlite"), statements)
     }
 
     /// The failed jobs, oldest first.
@@ -142,16 +165,16 @@ fn empty_database() -> &'static [u8] {
         let file = dir.path().join("database.sqlite");
         sqlite(
             &file,
-            &fs::read_to_string(fixtures().join("laravel/database/schema.sql")).expect("the schema"),
+            &[fs::read_to_string(fixtures().join("laravel/database/schema.sql")).expect("the schema")],
         );
         fs::read(file).expect("the database")
     })
 }
 
 #[track_caller]
-fn sqlite(database: &Path, statement: &str) -> Value {
+fn sqlite(database: &Path, statements: &[String]) -> Vec<Value> {
     let mut php = command("php");
-    php.arg(fixtures().join("sqlite.php")).arg(database).arg(statement);
+    php.arg(fixtures().join("sqlite.php")).arg(database).args(statements);
     let done = Running::start(php).finish();
     assert_eq!(done.code, 0, "sqlite.php: {}{}", done.stdout, done.stderr);
     serde_json::from_str(&done.stdout).expect("JSON from sqlite.php")

@@ -15,12 +15,16 @@ pub type Bytes = Vec<u8>;
 /// A row of a table, by column.
 pub type Row = Map<String, Value>;
 
+/// The tables a worker writes to, and the order in which their rows are read.
+const TABLES: [(&str, &str); 4] =
+    [("failed_jobs", "rowid"), ("job_batches", "rowid"), ("cache", "key"), ("cache_locks", "key")];
+
 /// The state at one moment.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Snapshot {
     /// By database and key.
     pub keys: BTreeMap<(u32, String), Key>,
-    /// By table, in the order of their ids.
+    /// By table, in the order of their ids, those of the cache by key.
     pub tables: BTreeMap<String, Vec<Row>>,
 }
 
@@ -45,11 +49,12 @@ pub enum Stored {
 impl Snapshot {
     /// Reads it all. The workers should be at rest.
     pub fn take(redis: &Redis, app: &App) -> Snapshot {
-        let tables = ["failed_jobs", "job_batches"].map(|table| {
-            let rows = app.sql(&format!("SELECT * FROM {table} ORDER BY rowid"));
-            (table.to_owned(), rows.iter().filter_map(|row| row.as_object().cloned()).collect())
+        let select = TABLES.map(|(table, order)| format!("SELECT * FROM {table} ORDER BY {order}"));
+        let tables = TABLES.iter().zip(app.sql_each(&select)).map(|((table, _), rows)| {
+            let rows = rows.as_array().into_iter().flatten().filter_map(Value::as_object);
+            ((*table).to_owned(), rows.cloned().collect())
         });
-        Snapshot { keys: keys(redis), tables: tables.into() }
+        Snapshot { keys: keys(redis), tables: tables.collect() }
     }
 
     /// The value of a key of database 0.
@@ -100,7 +105,12 @@ pub fn keys(redis: &Redis) -> BTreeMap<(u32, String), Key> {
 
 /// Adds everything one Redis holds to another, byte for byte: lists at their tail, the rest replaced.
 pub fn pour(from: &Redis, into: &Redis) {
-    for ((db, name), key) in keys(from) {
+    fill(into, keys(from));
+}
+
+/// Adds keys to a Redis: lists at their tail, the rest replaced.
+pub fn fill(into: &Redis, keys: BTreeMap<(u32, String), Key>) {
+    for ((db, name), key) in keys {
         let mut connection = into.connect(db);
         let done: redis::RedisResult<()> = match key.value {
             Stored::Text(text) => connection.set(&name, text),

@@ -50,11 +50,18 @@ impl Judge<'_> {
                 None => lonely.push(member),
             }
         }
+        let mut missing = Vec::new();
         for member in lonely {
             match free.iter().position(|&j| uuid(member).is_some() && uuid(member) == uuid(&b[j])) {
                 Some(at) => notes.extend(self.payload(member, &b[free.remove(at)])),
-                None => notes.push(format!("missing: {}", brief(member))),
+                None => missing.push(member),
             }
+        }
+        notes.extend(missing.iter().map(|member| format!("missing: {}", brief(member))));
+        if let ([member], [j]) = (&missing[..], &free[..]) {
+            notes.extend(
+                self.payload(member, &b[*j]).map(|what| format!("the missing and the unexpected: {what}")),
+            );
         }
         notes.extend(free.iter().map(|&j| format!("unexpected: {}", brief(&b[j]))));
         Matched { pairs, notes }

@@ -1,4 +1,4 @@
-//! Rows of failed_jobs and job_batches. The number a table gives a row is not compared, its order is.
+//! Rows of failed_jobs, job_batches and the cache's tables. The number a table gives a row is not compared, its order is.
 
 use std::collections::BTreeSet;
 
@@ -47,10 +47,15 @@ impl Judge<'_> {
             ("exception", Value::String(a), Value::String(b)) => {
                 self.exceptions == Exceptions::Ignored || headline(a) == headline(b)
             }
-            (column, a, b) if column.ends_with("_at") => match (moment(a), moment(b)) {
-                (Some(a), Some(b)) => self.same_time(a, b),
-                _ => false,
-            },
+            ("value" | "owner", Value::String(a), Value::String(b)) => {
+                return self.text(a.as_bytes(), b.as_bytes());
+            }
+            (column, a, b) if column == "expiration" || column.ends_with("_at") => {
+                match (moment(a), moment(b)) {
+                    (Some(a), Some(b)) => self.same_time(a, b),
+                    _ => false,
+                }
+            }
             _ => false,
         };
         (!same).then(|| format!("{a} expected, {b} found"))

@@ -224,3 +224,31 @@ fn only_the_attempts_of_a_job_may_change() {
     list(&mut after, QUEUE)[1] = job("u2", 1).replace("[]", "{}").into();
     assert_eq!(rewritten(&Side { before, ..side(after) }).len(), 1);
 }
+
+#[test]
+fn rows_of_the_cache_are_compared_by_what_they_say() {
+    let row = |value: &str, owner: &str, expiration: i64| {
+        let row = json!({"key": "k", "value": value, "owner": owner, "expiration": expiration});
+        let tables = [("cache".to_owned(), vec![row.as_object().expect("a row").clone()])];
+        side(Snapshot { keys: [].into(), tables: tables.into() })
+    };
+    let judge = |a: &Side, b: &Side| differences(a, b, Exceptions::Compared).len();
+    let expected = row("i:1800000000;", "abcdefghijklmnop", 1_800_003_600);
+    assert_eq!(judge(&expected, &row("i:1800000001;", "ponmlkjihgfedcba", 1_800_003_601)), 0);
+    assert_eq!(judge(&expected, &row("i:1800000009;", "someone", 1_800_003_609)), 3);
+}
+
+#[test]
+fn of_a_closure_only_its_place_and_signature_may_differ() {
+    let job = |code: &str, place: &str, hash: &str| {
+        let closure = format!(
+            r#"O:47:"Laravel\SerializableClosure\SerializableClosure":1:{{{code}s:4:"self";s:32:"{place:032}";}}";s:4:"hash";s:44:"{hash:44}";}}"#
+        );
+        let payload = json!({"data": {"command": closure}}).to_string().into_bytes();
+        let key = Key { value: Stored::List(vec![payload]), expires: None };
+        side(Snapshot { keys: [((0, QUEUE.to_owned()), key)].into(), tables: [].into() })
+    };
+    let judge = |a: &Side, b: &Side| differences(a, b, Exceptions::Compared).len();
+    assert_eq!(judge(&job("one", "17", "ab"), &job("one", "3f", "cd")), 0);
+    assert_ne!(judge(&job("one", "17", "ab"), &job("two", "17", "ab")), 0);
+}

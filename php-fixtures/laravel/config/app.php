@@ -1,5 +1,6 @@
 <?php
-// The application itself, and the service providers a queue needs. Never names a queue or a store.
+// The application itself, and the service providers a queue needs; APP_PROVIDERS adds more of them.
+// Never names a queue or a store.
 
 return [
     'name' => env('APP_NAME', 'Laravel'),
@@ -24,6 +25,7 @@ return [
         Illuminate\Pipeline\PipelineServiceProvider::class,
         Illuminate\Queue\QueueServiceProvider::class,
         Illuminate\Redis\RedisServiceProvider::class,
+        ...array_filter(explode(',', env('APP_PROVIDERS', ''))),
     ],
 
     'aliases' => [],

@@ -1,5 +1,5 @@
 <?php
-// Where restart signals, exception counters and locks live: files, as in Laravel 8's skeleton, or Redis.
+// Where restart signals, exception counters and locks live: files, as in Laravel 8's skeleton, Redis, or tables.
 
 use Illuminate\Support\Str;
 
@@ -8,6 +8,7 @@ return [
 
     'stores' => [
         'array' => ['driver' => 'array', 'serialize' => false],
+        'database' => ['driver' => 'database', 'table' => 'cache', 'lock_connection' => null],
         'file' => ['driver' => 'file', 'path' => storage_path('framework/cache/data')],
         'redis' => ['driver' => 'redis', 'connection' => 'cache', 'lock_connection' => 'default'],
     ],

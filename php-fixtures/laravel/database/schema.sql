@@ -1,5 +1,5 @@
--- The tables of Laravel 8's own migrations (queue:failed-table, queue:batches-table) on SQLite, and a table of users.
--- Never holds a row that a test asserts on, save the three users.
+-- The tables of Laravel 8's own migrations (queue:failed-table, queue:batches-table, cache:table) on SQLite, and a table
+-- of users. Never holds a row that a test asserts on, save the three users.
 
 CREATE TABLE failed_jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
@@ -23,6 +23,18 @@ CREATE TABLE job_batches (
     cancelled_at INTEGER,
     created_at INTEGER NOT NULL,
     finished_at INTEGER
+);
+
+CREATE TABLE cache (
+    key VARCHAR PRIMARY KEY NOT NULL,
+    value TEXT NOT NULL,
+    expiration INTEGER NOT NULL
+);
+
+CREATE TABLE cache_locks (
+    key VARCHAR PRIMARY KEY NOT NULL,
+    owner VARCHAR NOT NULL,
+    expiration INTEGER NOT NULL
 );
 
 CREATE TABLE users (
