@@ -4,16 +4,26 @@
 
 use serde_json::json;
 
-use crate::support::differential::{Scenario, handover};
+use crate::support::differential::{Scenario, handover, pooled};
 
-/// The story must end the same with Handover.
+/// The story must end the same with native handlers, and with the application's own classes in a PHP child.
 macro_rules! drop_in {
-    ($($name:ident: $story:expr;)*) => {$(
-        #[test]
-        fn $name() {
-            $story.assert_drop_in(&handover);
-        }
-    )*};
+    ($($name:ident: $story:expr;)*) => {
+        mod native {$(
+            #[test]
+            fn $name() {
+                use super::*;
+                $story.assert_drop_in(&handover);
+            }
+        )*}
+        mod in_php {$(
+            #[test]
+            fn $name() {
+                use super::*;
+                $story.assert_drop_in(&pooled);
+            }
+        )*}
+    };
 }
 
 drop_in! {

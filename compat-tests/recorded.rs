@@ -17,6 +17,7 @@
 //! Moments within the state before are moved to the present, rows of models that jobs name are made up.
 //! Never holds a rule for one scenario.
 
+mod intended;
 mod models;
 mod recording;
 mod replay;
@@ -30,7 +31,7 @@ use serde_json::json;
 
 use self::recording::{Recordings, Run};
 use self::replay::{replay, unlike};
-use crate::support::differential::{Worker, php};
+use crate::support::differential::{Worker, php, pooled};
 use crate::support::laravel::App;
 use crate::support::snapshot::Stored;
 
@@ -72,12 +73,12 @@ fn each(runs: &[Run], work: impl Fn(&Run) -> Vec<String> + Sync) -> Vec<String> 
     found
 }
 
-/// Asserts that a worker does what the recorded one did, in every recorded run. Another worker is one more test that
-/// calls this.
+/// Asserts that a worker does in every recorded run what is expected of it: what the recorded one did, or that with the
+/// README's differences.
 #[track_caller]
-fn assert_replayed_by(worker: &dyn Worker) {
+fn assert_replayed_by(worker: &dyn Worker, expected: fn(&Run) -> Run) {
     let Some((recordings, classes)) = golden() else { return };
-    let found = each(&recordings.runs, |run| unlike(run, &replay(run, &classes, worker)));
+    let found = each(&recordings.runs, |run| unlike(&expected(run), &replay(run, &classes, worker)));
     println!("{} runs replayed", recordings.runs.len());
     recordings.skipped.iter().for_each(|(why, steps)| println!("{steps} steps not replayed: {why}"));
     assert!(found.is_empty(), "not as recorded:\n{}", found.join("\n"));
@@ -85,7 +86,12 @@ fn assert_replayed_by(worker: &dyn Worker) {
 
 #[test]
 fn recorded_scenarios_by_php() {
-    assert_replayed_by(&php);
+    assert_replayed_by(&php, Run::clone);
+}
+
+#[test]
+fn recorded_scenarios_by_a_pool_of_php_children() {
+    assert_replayed_by(&pooled, intended::intended);
 }
 
 #[test]

@@ -29,6 +29,13 @@ pub fn handover(app: &App, flags: &[&str]) -> Command {
     command
 }
 
+/// The plain binary with one PHP child: every job runs in the application itself.
+pub fn pooled(app: &App, flags: &[&str]) -> Command {
+    let mut command = app.command(env!("CARGO_BIN_EXE_handover"));
+    command.args(["queue:work", "--php", "--sleep=0.01"]).args(flags);
+    command
+}
+
 /// A story: jobs are pushed, a worker runs, time passes, in the order written.
 #[derive(Default)]
 pub struct Scenario {

@@ -60,7 +60,7 @@ pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
     };
     let took = started.elapsed();
     match (said.settled, death) {
-        (Some(_), _) => tell(&ticket.job, &shared, said, took),
+        (Some(_), death) => tell(&ticket.job, &shared, said, death.is_none(), took),
         (None, None) => {
             // A string job's handler that settles nothing: stock leaves the job reserved.
             ticket.desk.abandon().await;
@@ -130,16 +130,16 @@ async fn settle(ticket: &Ticket, said: &mut Said, settlement: Settlement) {
 }
 
 /// The events of an attempt whose job is settled.
-fn tell(job: &Job, shared: &Shared, said: Said, took: Duration) {
+fn tell(job: &Job, shared: &Shared, said: Said, returned: bool, took: Duration) {
     let job = job.clone();
     let Some((fate, true)) = said.settled else {
         shared.events.emit(Event::LeaseLost { job, took });
         return;
     };
-    let thrown = said.threw.is_some();
+    let returned = returned && said.threw.is_none();
     if let Some(exception) = said.failed {
         shared.events.emit(Event::Failed { job: job.clone(), took, exception });
-        if !thrown {
+        if returned {
             shared.events.emit(Event::Processed { job, took, fate: Fate::Failed });
         }
         return;

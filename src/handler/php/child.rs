@@ -216,11 +216,9 @@ impl Keeper {
         match said {
             Said::Hello { protocol, .. } if protocol == PROTOCOL => {}
             Said::Hello { .. } => spawn::kill(self.pid),
+            Said::Done => self.ended(),
             Said::Ask { restart } => {
-                if let Some(job) = self.running.take() {
-                    let _ = job.reports.send(Report::Ended);
-                    self.output.belongs_to(None);
-                }
+                self.ended();
                 self.asked = true;
                 match self.next.take() {
                     Some((job, _)) => {
@@ -249,6 +247,13 @@ impl Keeper {
                 self.report(token, Report::Failed(Exception::new(class, message)));
             }
             Said::TimedOut { token } => drop(self.report(token, Report::TimedOut)),
+        }
+    }
+
+    fn ended(&mut self) {
+        if let Some(job) = self.running.take() {
+            let _ = job.reports.send(Report::Ended);
+            self.output.belongs_to(None);
         }
     }
 

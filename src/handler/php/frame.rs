@@ -35,6 +35,8 @@ pub(super) enum Said {
     Threw { token: u64, class: String, message: String },
     /// The job failed for good and was recorded by the app.
     Failed { token: u64, class: String, message: String },
+    /// The worker has ended in order; the process is about to.
+    Done,
     /// The job's time is up; the process is about to end itself.
     TimedOut { token: u64 },
 }

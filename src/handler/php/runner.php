@@ -254,6 +254,8 @@ final class Queue
     $input = new \Symfony\Component\Console\Input\ArgvInput($argv);
     $output = new LastWords;
     $status = $kernel->handle($input, $output);
+    // An orderly end: whatever was left undone was meant to be.
+    $link->tell('done');
     // The worker's own lines are printed by the parent; what explains a failure is not kept from anybody.
     $status !== 0 && fwrite(STDERR, $output->text);
     $kernel->terminate($input, $status);
