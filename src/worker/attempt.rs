@@ -14,10 +14,10 @@ use super::Shared;
 use super::desk::Desk;
 use super::policy::{self, Attempt, Limits};
 use super::pooled;
-use crate::events::{Event, Fate};
+use crate::events::{Event, Events, Fate};
 use crate::failed::FailedJob;
 use crate::handler::{Context, Handler};
-use crate::job::{Exception, Job, Outcome, Settlement};
+use crate::job::{Exception, Interrupted, Job, Outcome, Settlement};
 
 /// What an attempt needs beside its job.
 pub(super) struct Ticket {
@@ -72,12 +72,9 @@ pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
         Settlement::Fail(exception) => {
             let Ticket { job: failing, reserved, desk, hand_back, .. } = &ticket;
             let failing = Failing { job: failing, reserved, desk, hand_back, by_app: false };
-            if !fail(failing, &shared, &exception).await {
-                events.emit(Event::LeaseLost { job, took });
-                return;
-            }
-            events.emit(Event::Failed { job: job.clone(), took, exception });
-            if returned {
+            let failed = fail(failing, &shared, &exception).await;
+            failed.tell(events, job.clone(), took, exception);
+            if returned && failed == Failed::Yes {
                 events.emit(Event::Processed { job, took, fate: Fate::Failed });
             }
         }
@@ -106,7 +103,7 @@ async fn run(ticket: &Ticket, limits: &Limits, shared: &Shared) -> Option<Outcom
     // queue:work arms no alarm under --once.
     let timeout =
         (limits.timeout > 0 && !shared.options.once).then(|| Duration::from_secs(limits.timeout as u64));
-    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let context = Context::new(
         ticket.job.clone(),
         shared.state.clone(),
@@ -124,15 +121,27 @@ async fn run(ticket: &Ticket, limits: &Limits, shared: &Shared) -> Option<Outcom
     };
     let ended = tokio::select! {
         biased;
-        result = &mut task => return Some(outcome_of(result).unwrap_or(Outcome::TimedOut)),
+        result = &mut task => return unless_interrupted(outcome_of(result).unwrap_or(Outcome::TimedOut), ticket),
         () = ticket.hand_back.cancelled() => None,
         () = time_is_up => Some(Outcome::TimedOut),
     };
     task.abort();
     // A handler that got to its end before the abort reached it did its work.
     match outcome_of(task.await) {
-        Some(outcome) => Some(outcome),
+        Some(outcome) => unless_interrupted(outcome, ticket),
         None => ended,
+    }
+}
+
+/// A handler that ended itself because it was told to did not throw: it was called back (`None`), or its time was up.
+fn unless_interrupted(outcome: Outcome, ticket: &Ticket) -> Option<Outcome> {
+    match &outcome {
+        Outcome::Threw(exception) => match exception.interrupted {
+            Some(Interrupted::Stopping) if ticket.hand_back.is_cancelled() => None,
+            Some(Interrupted::TimedOut) => Some(Outcome::TimedOut),
+            _ => Some(outcome),
+        },
+        _ => Some(outcome),
     }
 }
 
@@ -162,12 +171,38 @@ pub(super) struct Failing<'a> {
     pub(super) by_app: bool,
 }
 
-/// Records the failure, then removes the job; false where the lease turned out lost and nothing was left behind.
-pub(super) async fn fail(failing: Failing<'_>, shared: &Shared, exception: &Exception) -> bool {
+/// What came of failing a job.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Failed {
+    /// It is recorded and removed.
+    Yes,
+    /// The lease turned out lost; nothing was left behind.
+    LeaseLost,
+    /// It could not be recorded and the worker is to stop: it stays reserved, until its lease runs out.
+    LeftReserved,
+}
+
+impl Failed {
+    fn held(held: bool) -> Self {
+        if held { Failed::Yes } else { Failed::LeaseLost }
+    }
+
+    /// Says so, where there is something to say that was not said.
+    pub(super) fn tell(self, events: &Events, job: Job, took: Duration, exception: Exception) {
+        match self {
+            Failed::Yes => events.emit(Event::Failed { job, took, exception }),
+            Failed::LeaseLost => events.emit(Event::LeaseLost { job, took }),
+            Failed::LeftReserved => {}
+        }
+    }
+}
+
+/// Records the failure, then removes the job.
+pub(super) async fn fail(failing: Failing<'_>, shared: &Shared, exception: &Exception) -> Failed {
     let Shared { events, clock, failed, pool, .. } = shared;
     let Failing { job, reserved, desk, hand_back, by_app } = failing;
     if !desk.confirm().await {
-        return false;
+        return Failed::LeaseLost;
     }
     let record =
         FailedJob::new(&job.connection, &job.queue, &job.payload, exception.to_string(), clock.now());
@@ -176,7 +211,7 @@ pub(super) async fn fail(failing: Failing<'_>, shared: &Shared, exception: &Exce
         if let Some(pool) = pool.get().filter(|_| by_app || failed.is_none())
             && let Some(held) = pooled::fail_in_php(pool, job, reserved, desk, exception).await
         {
-            return held;
+            return Failed::held(held);
         }
         let error = match failed {
             Some(store) => match store.record(&record).await {
@@ -190,13 +225,13 @@ pub(super) async fn fail(failing: Failing<'_>, shared: &Shared, exception: &Exce
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(5)),
             () = hand_back.cancelled() => {
                 desk.abandon().await;
-                return false;
+                return Failed::LeftReserved;
             }
         }
     };
     let settled = desk.settle(Settlement::Fail(exception.clone())).await;
-    if !settled && let Err(error) = store.withdraw(&record.uuid).await {
+    if !settled && let Err(error) = store.withdraw(&record).await {
         events.emit(Event::StoreDown { job: job.clone(), error: error.to_string() });
     }
-    settled
+    Failed::held(settled)
 }

@@ -34,12 +34,13 @@ pub(super) enum Say {
 /// worker was dropped: nothing was settled then.
 pub(super) struct Desk {
     id: Id,
+    in_php: bool,
     say: mpsc::UnboundedSender<Say>,
 }
 
 impl Desk {
-    pub(super) fn new(id: Id, say: mpsc::UnboundedSender<Say>) -> Self {
-        Desk { id, say }
+    pub(super) fn new(id: Id, in_php: bool, say: mpsc::UnboundedSender<Say>) -> Self {
+        Desk { id, in_php, say }
     }
 
     async fn ask(&self, say: impl FnOnce(Id, oneshot::Sender<bool>) -> Say) -> bool {
@@ -69,5 +70,17 @@ impl Desk {
 
     pub(super) fn rested(&self) {
         let _ = self.say.send(Say::Rested);
+    }
+}
+
+impl Drop for Desk {
+    /// An attempt that panics outside its handler leaves its job to the lease, and its slot to others.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.say.send(Say::Abandon(self.id));
+            if self.in_php {
+                let _ = self.say.send(Say::Left);
+            }
+        }
     }
 }

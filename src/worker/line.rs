@@ -115,6 +115,11 @@ impl Line {
         }
     }
 
+    /// Something has to be sent that no reserve will take along; wake-up tokens in hand go back where none follows.
+    pub(super) fn has_something_to_say(&self, reserve_follows: bool) -> bool {
+        !self.pending.is_empty() || self.unsure.is_some() || self.woken > 0 && !reserve_follows
+    }
+
     /// A job came that nobody here takes: pauses of 1 s doubling to 30 s.
     pub(super) fn hold_off(&mut self, now: Instant) {
         let pause =
@@ -122,10 +127,11 @@ impl Line {
         self.probe = Some(Probe { at: now + pause, pause });
     }
 
-    /// How many of the pending settlements one call carries.
+    /// How many of the pending settlements one call carries, counted from the end: of jobs that go back to the head, the
+    /// last must go first.
     pub(super) fn batch(&self) -> usize {
         let mut bytes = 0;
-        let fits = self.pending.iter().take(BATCH_JOBS).take_while(|pending| {
+        let fits = self.pending.iter().rev().take(BATCH_JOBS).take_while(|pending| {
             let first = bytes == 0;
             bytes += pending.settling.reservation.popped().len();
             first || bytes <= BATCH_BYTES

@@ -197,11 +197,7 @@ async fn bury(
             let Ticket { reserved, desk, hand_back, .. } = ticket;
             let failing = attempt::Failing { job: &job, reserved, desk, hand_back, by_app: true };
             let failed = attempt::fail(failing, shared, &exception).await;
-            events.emit(if failed {
-                Event::Failed { job, took, exception }
-            } else {
-                Event::LeaseLost { job, took }
-            });
+            failed.tell(events, job, took, exception);
         }
         settlement => {
             let delay = match settlement {
