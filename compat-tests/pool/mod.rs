@@ -1,0 +1,3 @@
+//! The pool of PHP children, on the real Laravel.
+
+mod stories;
