@@ -14,7 +14,7 @@ use super::Shared;
 use super::desk::Desk;
 use super::policy::{self, Attempt, Limits};
 use super::pooled;
-use crate::events::{Event, Events, Fate};
+use crate::events::{Event, Fate};
 use crate::failed::FailedJob;
 use crate::handler::{Context, Handler};
 use crate::job::{Exception, Interrupted, Job, Outcome, Settlement};
@@ -72,10 +72,12 @@ pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
         Settlement::Fail(exception) => {
             let Ticket { job: failing, reserved, desk, hand_back, .. } = &ticket;
             let failing = Failing { job: failing, reserved, desk, hand_back, by_app: false };
-            let failed = fail(failing, &shared, &exception).await;
-            failed.tell(events, job.clone(), took, exception);
-            if returned && failed == Failed::Yes {
-                events.emit(Event::Processed { job, took, fate: Fate::Failed });
+            let mut told = vec![Event::Failed { job: job.clone(), took, exception: exception.clone() }];
+            if returned {
+                told.push(Event::Processed { job: job.clone(), took, fate: Fate::Failed });
+            }
+            if fail(failing, &shared, &exception, told).await == Failed::LeaseLost {
+                events.emit(Event::LeaseLost { job, took });
             }
         }
         settlement => {
@@ -83,17 +85,16 @@ pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
                 Settlement::Release { at } => Some(at),
                 _ => None,
             };
-            if !ticket.desk.settle(settlement).await {
-                events.emit(Event::LeaseLost { job, took });
-                return;
-            }
-            events.emit(match (released_at, thrown) {
+            let told = match (released_at, thrown) {
                 (Some(at), Some(exception)) => {
-                    Event::ReleasedAfterException { job, took, exception, delay: at - now }
+                    Event::ReleasedAfterException { job: job.clone(), took, exception, delay: at - now }
                 }
-                (Some(_), None) => Event::Processed { job, took, fate: Fate::Released },
-                (None, _) => Event::Processed { job, took, fate: Fate::Deleted },
-            });
+                (Some(_), None) => Event::Processed { job: job.clone(), took, fate: Fate::Released },
+                (None, _) => Event::Processed { job: job.clone(), took, fate: Fate::Deleted },
+            };
+            if !ticket.desk.settle(settlement, vec![told]).await {
+                events.emit(Event::LeaseLost { job, took });
+            }
         }
     }
 }
@@ -186,19 +187,15 @@ impl Failed {
     fn held(held: bool) -> Self {
         if held { Failed::Yes } else { Failed::LeaseLost }
     }
-
-    /// Says so, where there is something to say that was not said.
-    pub(super) fn tell(self, events: &Events, job: Job, took: Duration, exception: Exception) {
-        match self {
-            Failed::Yes => events.emit(Event::Failed { job, took, exception }),
-            Failed::LeaseLost => events.emit(Event::LeaseLost { job, took }),
-            Failed::LeftReserved => {}
-        }
-    }
 }
 
-/// Records the failure, then removes the job.
-pub(super) async fn fail(failing: Failing<'_>, shared: &Shared, exception: &Exception) -> Failed {
+/// Records the failure, then removes the job; `told` are the events of that.
+pub(super) async fn fail(
+    failing: Failing<'_>,
+    shared: &Shared,
+    exception: &Exception,
+    told: Vec<Event>,
+) -> Failed {
     let Shared { events, clock, failed, pool, .. } = shared;
     let Failing { job, reserved, desk, hand_back, by_app } = failing;
     if !desk.confirm().await {
@@ -209,7 +206,7 @@ pub(super) async fn fail(failing: Failing<'_>, shared: &Shared, exception: &Exce
     let mut pause = Duration::from_millis(200);
     let store = loop {
         if let Some(pool) = pool.get().filter(|_| by_app || failed.is_none())
-            && let Some(held) = pooled::fail_in_php(pool, job, reserved, desk, exception).await
+            && let Some(held) = pooled::fail_in_php(pool, job, reserved, desk, exception, &told).await
         {
             return Failed::held(held);
         }
@@ -229,7 +226,7 @@ pub(super) async fn fail(failing: Failing<'_>, shared: &Shared, exception: &Exce
             }
         }
     };
-    let settled = desk.settle(Settlement::Fail(exception.clone())).await;
+    let settled = desk.settle(Settlement::Fail(exception.clone()), told).await;
     if !settled && let Err(error) = store.withdraw(&record).await {
         events.emit(Event::StoreDown { job: job.clone(), error: error.to_string() });
     }

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::desk::Id;
+use crate::events::Event;
 use crate::queue::{BATCH_BYTES, BATCH_JOBS, Settling, Token};
 
 /// A settlement on its way.
@@ -16,6 +17,8 @@ pub(super) struct Pending {
     pub(super) id: Id,
     pub(super) settling: Settling,
     pub(super) answer: Option<oneshot::Sender<bool>>,
+    /// Told once it has taken effect.
+    pub(super) events: Vec<Event>,
     /// It was sent before and the answer was lost: finding nothing then means that it took effect.
     pub(super) sent: bool,
 }

@@ -56,7 +56,7 @@ impl Ledger {
                 let job = Job { connection, queue, attempts: reservation.attempts(), payload };
                 self.shared.events.emit(Event::HandedBack { job, why: HandBack::Stopping });
             }
-            self.pend(index, reservation, Settlement::HandBack, Some(answer));
+            self.pend(index, reservation, Settlement::HandBack, Vec::new(), Some(answer));
         }
     }
 

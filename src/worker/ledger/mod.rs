@@ -369,9 +369,9 @@ impl Ledger {
         let mut batch: Vec<Pending> = line.pending.split_off(line.pending.len() - line.batch());
         let mut answers = Vec::with_capacity(batch.len());
         let mut settle = Vec::with_capacity(batch.len());
-        for Pending { id, settling, answer, sent } in batch.drain(..) {
+        for Pending { id, settling, answer, events, sent } in batch.drain(..) {
             settle.push(settling);
-            answers.push((id, answer, sent));
+            answers.push((id, answer, events, sent));
         }
         let now = shared.clock.now();
         let token = Token::random();
@@ -385,11 +385,17 @@ impl Ledger {
                 if want > 0 {
                     line.next_due = done.next_due;
                 }
-                for ((settling, (_, answer, sent)), held) in settle.into_iter().zip(answers).zip(done.settled)
+                for ((settling, (_, answer, events, sent)), held) in
+                    settle.into_iter().zip(answers).zip(done.settled)
                 {
                     settling.reservation.close();
+                    // Sent before and not found now: it took effect then.
+                    let held = held || sent;
+                    if held {
+                        events.into_iter().for_each(|event| shared.events.emit(event));
+                    }
                     if let Some(answer) = answer {
-                        let _ = answer.send(held || sent);
+                        let _ = answer.send(held);
                     }
                 }
                 let progressed = !done.reserved.is_empty() || !done.quarantined.is_empty();
@@ -412,9 +418,9 @@ impl Ledger {
                 Some(Asked { progressed, left: done.left })
             }
             Err(error) => {
-                let resend = settle.into_iter().zip(answers);
-                let resend =
-                    resend.map(|(settling, (id, answer, _))| Pending { id, settling, answer, sent: true });
+                let resend = settle.into_iter().zip(answers).map(|(settling, (id, answer, events, _))| {
+                    Pending { id, settling, answer, events, sent: true }
+                });
                 let line = &mut self.lines[index];
                 line.pending.extend(resend);
                 if want > 0 && error.may_have_happened() {
@@ -436,7 +442,7 @@ impl Ledger {
                 Err(error) => {
                     let (queue, bytes) = (reservation.queue().clone(), reservation.popped().len());
                     self.shared.events.emit(Event::Quarantined { queue, bytes, reason: error.to_string() });
-                    self.pend(index, reservation, Settlement::Quarantine, None);
+                    self.pend(index, reservation, Settlement::Quarantine, Vec::new(), None);
                     continue;
                 }
             };
@@ -467,14 +473,14 @@ impl Ledger {
                 HandBack::NoFreeChild | HandBack::NoFreeSlot => {
                     self.lines[index].block(why == HandBack::NoFreeChild, now);
                     self.shared.events.emit(Event::HandedBack { job, why });
-                    self.pend(index, reservation, Settlement::HandBack, None);
+                    self.pend(index, reservation, Settlement::HandBack, Vec::new(), None);
                     continue;
                 }
                 _ => {}
             }
             back = true;
             self.shared.events.emit(Event::HandedBack { job, why });
-            self.pend(index, reservation, Settlement::HandBack, None);
+            self.pend(index, reservation, Settlement::HandBack, Vec::new(), None);
         }
         let line = &mut self.lines[index];
         if back {
@@ -524,15 +530,16 @@ impl Ledger {
         index: usize,
         reservation: Reservation,
         settlement: Settlement,
+        events: Vec<Event>,
         answer: Option<oneshot::Sender<bool>>,
     ) {
         let settling = Settling { reservation, settlement };
-        self.lines[index].pending.push(Pending { id: 0, settling, answer, sent: false });
+        self.lines[index].pending.push(Pending { id: 0, settling, answer, events, sent: false });
     }
 
     fn hear(&mut self, say: Say) {
         match say {
-            Say::Settle(id, settlement, answer) => {
+            Say::Settle(id, settlement, events, answer) => {
                 let Some(held) = self.release_slot(id) else { return };
                 if settlement == Settlement::HandBack {
                     self.taken = self.taken.saturating_sub(1);
@@ -542,7 +549,7 @@ impl Ledger {
                     let _ = answer.send(false);
                 } else {
                     let index = self.line_of(&held.reservation);
-                    self.pend(index, held.reservation, settlement, Some(answer));
+                    self.pend(index, held.reservation, settlement, events, Some(answer));
                 }
             }
             Say::HandBack(id, answer) => {
