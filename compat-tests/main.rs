@@ -7,6 +7,7 @@ mod config;
 mod conformance;
 mod differential;
 mod golden;
+mod pool;
 mod promises;
 mod recorded;
 mod support;

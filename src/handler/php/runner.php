@@ -223,6 +223,10 @@ final class Queue
 (function () use ($argv) {
     [, $socket] = $argv;
     $argv = array_merge(['artisan'], array_slice($argv, 2));
+    // PHP defines these only for a script that is a file; jobs use them.
+    foreach (['STDIN' => 'r', 'STDOUT' => 'w', 'STDERR' => 'w'] as $name => $mode) {
+        defined($name) || define($name, fopen('php://'.strtolower($name), $mode));
+    }
     // What the application sees is artisan's command line.
     $GLOBALS['argv'] = $_SERVER['argv'] = $argv;
     $GLOBALS['argc'] = $_SERVER['argc'] = count($argv);
