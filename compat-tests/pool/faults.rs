@@ -144,17 +144,14 @@ fn a_job_that_settled_itself_before_its_crash_stays_as_it_settled() {
         let at =
             trace.iter().find_map(|line| line.strip_prefix(&format!("Crashes r-{how} attempt 1 released ")));
         let (before, after) = at.and_then(|at| at.split_once(' ')).unwrap();
-        let member = members
-            .iter()
-            .find(|(member, _)| member.contains(&format!("r-{how}\\\\\\\"")))
-            .or_else(|| members.iter().find(|(member, _)| member.contains(&format!("r-{how}"))));
+        let member = members.iter().find(|(member, _)| member.contains(&format!("r-{how}")));
         let score = member.unwrap().1 - 30;
         assert!(
             (before.parse().unwrap()..=after.parse().unwrap()).contains(&score),
             "{how}: {before} {score} {after}"
         );
     }
-    assert!(is_settled(&redis, &app, &["default"]) || length(&redis, "ZCARD", &delayed) == 5);
+    assert_eq!(length(&redis, "LLEN", &app.key("queues:default")), 0);
     assert_eq!(length(&redis, "ZCARD", &app.key("queues:default:reserved")), 0);
     assert_eq!(app.failed_rows().len(), 0);
 }
@@ -288,31 +285,27 @@ fn a_php_job_without_a_free_child_waits_at_its_queues_head_and_native_jobs_go_on
         .env("RUST_LOG", "debug");
     let worker = Running::start(command);
     app.wait_for_trace("WaitsInPhp g attempt 1 waits");
+    // A native job behind them may overtake them, as it would with a second PHP worker.
     app.push(
         &json!([{"job": "Carries", "args": ["c-%i", 1], "count": 2}, {"job": "Succeed", "args": ["behind"]},
                      {"job": "Succeed", "args": ["n-%i"], "queue": "other", "count": 40}]),
     );
-    let list = app.key("queues:default");
-    let before: Vec<String> = redis.query(&["LRANGE", &list, "0", "-1"]);
-    wait_until("native jobs to run", || {
-        app.trace().iter().filter(|line| line.starts_with("Succeed n-")).count() == 40
-    });
-    // In one transaction: while the head is looked at it is on its way out and back.
+    let ran = |start: &str| app.trace().iter().filter(|line| line.starts_with(start)).count();
+    wait_until("native jobs to run", || ran("Succeed n-") == 40);
     wait_until("the queue to wait in its first order", || {
-        let now: Vec<String> = redis.query(&["LRANGE", &list, "0", "-1"]);
-        now == before
+        let now: Vec<String> = redis.query(&["LRANGE", &app.key("queues:default"), "0", "-1"]);
+        let fresh = now.iter().all(|raw| raw.contains("\"attempts\":0"));
+        now.len() >= 2 && now[0].contains("c-0") && now[1].contains("c-1") && fresh
     });
     app.push(&json!([{"job": "Succeed", "args": ["m-%i"], "queue": "other", "count": 5}]));
-    wait_until("more native jobs to run", || {
-        app.trace().iter().filter(|line| line.starts_with("Succeed m-")).count() == 5
-    });
-    assert!(app.trace().iter().all(|line| !line.starts_with("Carries") && !line.contains("behind")));
+    wait_until("more native jobs to run", || ran("Succeed m-") == 5);
+    assert_eq!(ran("Carries"), 0);
     app.open_gate("g");
     wait_until("the jobs to be settled", || is_settled(&redis, &app, &["default", "other"]));
     let log = stop(worker);
-    let ran: Vec<_> = app.trace().into_iter().filter(|line| line.starts_with("Carries")).collect();
-    assert_eq!(ran, ["Carries c-0 attempt 1 int", "Carries c-1 attempt 1 int"], "{log}");
-    assert_eq!(app.trace().iter().filter(|line| *line == "Succeed behind attempt 1").count(), 1);
+    let carried: Vec<_> = app.trace().into_iter().filter(|line| line.starts_with("Carries")).collect();
+    assert_eq!(carried, ["Carries c-0 attempt 1 int", "Carries c-1 attempt 1 int"], "{log}");
+    assert_eq!(ran("Succeed behind attempt 1"), 1);
 }
 
 #[test]
@@ -325,10 +318,10 @@ fn an_orderly_end_leaves_no_process_and_no_directory() {
     command.env("RUST_LOG", "debug").env("TMPDIR", folder.path());
     let worker = Running::start(command);
     wait_until("every job to be settled", || is_settled(&redis, &app, &["default"]));
-    wait_until_up(&worker, 3);
+    wait_until("a replacement", || readied(&worker.stderr()).len() == 4);
     let log = stop(worker);
     let pids: BTreeSet<u32> = readied(&log).into_iter().map(|(pid, _)| pid).collect();
-    assert!(pids.len() >= 4, "{log}");
+    assert_eq!(pids.len(), 4, "{log}");
     assert!(pids.iter().all(|pid| is_gone(*pid)), "{log}");
     assert_eq!(named(folder.path(), "handover-"), [""; 0]);
 }
@@ -364,11 +357,11 @@ fn children_are_replaced_after_their_share_without_a_gap() {
     app.push(&json!([{"job": "Sleeps", "args": ["s-%i", 0.02], "count": 60}]));
     let worker = start(&app, 2, &["--php-max-jobs=5"]);
     wait_until("every job to be settled", || is_settled(&redis, &app, &["default"]));
+    wait_until("both first children to be replaced", || ended(&worker.stderr()).len() >= 2);
     // The worker's own end takes children down as well: only what was before counts.
     let log = worker.stderr();
     stop(worker);
     assert!(up_since(&log, 2).iter().all(|up| *up >= 2), "{log}");
-    assert!(ended(&log).len() >= 2, "{log}");
     assert_eq!(app.trace().iter().filter(|line| line.ends_with("attempt 1 ends")).count(), 60);
     assert_eq!(app.failed_rows().len(), 0);
 }
