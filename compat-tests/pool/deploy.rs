@@ -152,7 +152,10 @@ fn a_deploy_under_load_fails_no_job_and_leaves_no_gap() {
 
 #[test]
 fn a_deploy_that_changes_the_workers_own_settings_ends_it_in_order() {
-    for setting in ["REDIS_QUEUE_RETRY_AFTER=120\n", "REDIS_PREFIX=other_\n"] {
+    // The prefix is the cache's, too: of a signal under the new one no old process hears, in stock Laravel either.
+    for (setting, signalled_from) in
+        [("REDIS_QUEUE_RETRY_AFTER=120\n", "r2"), ("REDIS_DB=2\n", "r2"), ("REDIS_PREFIX=other_\n", "r1")]
+    {
         let redis = Redis::start();
         let site = Site::new(&redis);
         let app = &site.app;
@@ -162,7 +165,7 @@ fn a_deploy_that_changes_the_workers_own_settings_ends_it_in_order() {
         wait_until_up(&worker, 3);
         site.release("r2", setting);
         site.make_current("r2");
-        site.artisan("r2", &["queue:restart"]);
+        site.artisan(signalled_from, &["queue:restart"]);
         // A job runs meanwhile: it is waited for.
         wait_for_log(&worker, "taking no more jobs, waiting for 1 that run");
         app.push(&json!([{"job": "Succeed", "args": ["left"]}]));
