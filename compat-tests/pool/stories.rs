@@ -91,9 +91,10 @@ stories! {
     a_timeout_that_is_final: story().any_exit()
         .push(json!([{"job": "Sleeps", "args": ["s", 30], "with": {"timeout": 1, "tries": 3, "failOnTimeout": true}}]))
         .work(&["--max-jobs=1"]);
+    a_string_job_that_releases_itself: story()
+        .push(json!([{"job": "App\\Legacy@again", "data": 1}])).work(&["--stop-when-empty", "--tries=2"]);
     string_jobs_that_settle_or_do_not: story()
-        .push(json!([{"job": "App\\Legacy@fire", "data": {"n": 1}}, {"job": "App\\Legacy@again", "data": 1},
-                     {"job": "App\\Legacy@throws"}, {"job": "App\\Legacy@forgets"}]))
+        .push(json!([{"job": "App\\Legacy@fire", "data": {"n": 1}}, {"job": "App\\Legacy@throws"}, {"job": "App\\Legacy@forgets"}]))
         .work(&["--stop-when-empty", "--tries=2"]);
 }
 

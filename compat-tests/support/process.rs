@@ -63,6 +63,11 @@ impl Running {
         send(name, &self.pid().to_string());
     }
 
+    /// Sends a signal to the process and all others of its group, as Supervisor's `stopasgroup` does.
+    pub fn signal_group(&self, name: &str) {
+        send(name, &format!("-{}", self.pid()));
+    }
+
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("wait").is_none()

@@ -4,6 +4,10 @@
 
 [$marker, $name] = [$argv[1], $argv[2] ?? ''];
 $argv = $_SERVER['argv'] = ['artisan', 'queue:work'];
+// PHP defines these only for a script that is a file; an application may use them.
+foreach (['STDIN' => 'r', 'STDOUT' => 'w', 'STDERR' => 'w'] as $constant => $mode) {
+    defined($constant) || define($constant, fopen('php://'.strtolower($constant), $mode));
+}
 
 is_file('vendor/autoload.php') && require getcwd().'/vendor/autoload.php';
 $app = require getcwd().'/bootstrap/app.php';

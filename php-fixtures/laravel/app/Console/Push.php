@@ -8,7 +8,7 @@
 //   with     properties set on the job: tries, backoff, timeout, maxExceptions, failOnTimeout, retryUntil, ...
 //   queue, delay, count     delay in seconds; count copies
 //   chain    jobs to follow, in the same form
-//   batch    instead of job: the jobs of a batch; allow_failures, name
+//   batch    instead of job: the jobs of a batch; allow_failures, name; then, finally: texts to trace at its end
 //   closure  instead of job: a closure that traces this text
 //   payload, drop   keys to set in, or to take from, the finished payload
 //   raw, raw_base64 instead of job: these bytes, as they are
@@ -49,6 +49,11 @@ class Push extends Command
         } elseif (isset($spec['batch'])) {
             $batch = Bus::batch($this->jobs($spec['batch'], $i))->name($spec['name'] ?? '');
             isset($spec['queue']) && $batch->onQueue($spec['queue']);
+            foreach (array_intersect_key($spec, ['then' => 1, 'finally' => 1]) as $end => $text) {
+                $batch->$end(static function () use ($text) {
+                    Trace::line($text);
+                });
+            }
             $batch->allowFailures($spec['allow_failures'] ?? false)->dispatch();
         } elseif (isset($spec['payload']) || isset($spec['drop'])) {
             $this->raw($queue, $this->altered($queue, $spec, $i), $spec);
