@@ -470,22 +470,29 @@ fn inspect_names_what_was_set_aside_and_clear_leaves_it() {
     );
 }
 
+/// A job of a class that only the worker under test knows.
+fn native(class: &str, name: &str, more: &str) -> serde_json::Value {
+    let head = format!(r#"{{"displayName":"{class}","job":"{class}@handle","data":{{"name":"{name}"}}"#);
+    json!({"raw": format!(r#"{head}{more},"attempts":0}}"#)})
+}
+
 #[test]
 fn a_checkpoint_after_the_grace_hands_back_and_after_the_time_times_out() {
     let redis = Redis::start();
     let app = App::new(&redis);
-    app.push(&json!([{"job": "Carries", "args": ["back", 1]}]));
+    app.push(&json!([native("LooksUp", "back", "")]));
     let list = app.key("queues:default");
     let before: Vec<Vec<u8>> = redis.query(&["LRANGE", &list, "0", "-1"]);
     let worker = start(&app, &["--tries=1", "--grace=0"]);
-    app.wait_for_trace("Carries back attempt 1 starts");
+    app.wait_for_trace("LooksUp back attempt 1 starts");
     worker.signal("TERM");
     assert_eq!(worker.finish().code, 0);
     assert_eq!(redis.query::<Vec<Vec<u8>>>(&["LRANGE", &list, "0", "-1"]), before);
     assert_eq!(app.failed_rows().len(), 0);
 
     redis.flush();
-    app.push(&json!([{"job": "Carries", "args": ["late", 1], "with": {"timeout": 1, "tries": 3, "failOnTimeout": true}}]));
+    let limits = r#","timeout":1,"maxTries":3,"failOnTimeout":true"#;
+    app.push(&json!([native("LooksUp", "late", limits)]));
     let end = start(&app, &["--max-jobs=1"]).finish();
     assert_eq!(end.code, 0, "{}", end.stderr);
     let rows = app.failed_rows();
@@ -500,8 +507,7 @@ fn a_checkpoint_after_the_grace_hands_back_and_after_the_time_times_out() {
 fn a_handler_that_lingers_does_not_keep_the_others_from_going_back() {
     let redis = Redis::start();
     let app = App::new(&redis);
-    app.push(&json!([{"job": "Blocks", "raw": "{\"displayName\":\"App\\\\Jobs\\\\Blocks\",\"job\":\"x@y\",\"data\":{\"name\":\"b\"},\"attempts\":0}"},
-                     {"job": "WaitsForGate", "args": ["g"]}]));
+    app.push(&json!([native("Blocks", "b", ""), {"job": "WaitsForGate", "args": ["g"]}]));
     let worker = start(&app, &["--concurrency=2", "--grace=0"]);
     app.wait_for_trace("WaitsForGate g attempt 1 waits");
     app.wait_for_trace("Blocks b attempt 1 starts");

@@ -170,7 +170,7 @@ fn with_handlers(worker: Worker) -> Worker {
             }
             ran(&ctx, &job.name, "passes");
         })
-        .handle("App\\Jobs\\Carries", async |job: Named, ctx: Context| {
+        .handle("LooksUp", async |job: Named, ctx: Context| {
             // A long job that looks up between its steps, which never wait.
             ran(&ctx, &job.name, "starts");
             loop {
@@ -182,7 +182,7 @@ fn with_handlers(worker: Worker) -> Worker {
                 }
             }
         })
-        .handle("App\\Jobs\\Blocks", async |job: Named, ctx: Context| {
+        .handle("Blocks", async |job: Named, ctx: Context| {
             // Cannot be ended from outside: it holds its thread.
             ran(&ctx, &job.name, "starts");
             while !Path::new("storage/gates").join(&job.name).exists() {
