@@ -5,6 +5,7 @@ mod deploy;
 mod faults;
 mod shared;
 mod stories;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -72,7 +72,7 @@ impl<T: IntoOutcome, E: Into<Exception>> IntoOutcome for Result<T, E> {
     }
 }
 
-/// Why a job should end now. As an [`Exception`](crate::Exception) it keeps its kind: a job that ends itself by `?`
+/// Why a job should end now. As an [`Exception`] it keeps its kind: a job that ends itself by `?`
 /// after it was called back goes back, and one whose time is up has timed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Interrupted {
