@@ -167,6 +167,8 @@ pub(super) async fn fail(failing: Failing<'_>, shared: &Shared, exception: &Exce
     let Shared { events, clock, failed, pool, .. } = shared;
     let Failing { job, reserved, desk, hand_back, by_app } = failing;
     if !desk.confirm().await {
+        // Another worker has it: off the books, or its slot would never be free and the worker never end.
+        desk.abandon().await;
         return false;
     }
     let record =
