@@ -118,3 +118,20 @@ fn a_url_with_user_password_and_database() {
     assert_eq!(shown.code, 0, "{}", shown.stderr);
     assert!(shown.stdout.contains("Shop@sell attempts 4"), "{}", shown.stdout);
 }
+
+#[test]
+fn a_number_that_env_made_a_text_is_a_number_and_no_password_is_ever_printed() {
+    let redis = Redis::start();
+    let mut app = App::new(&redis);
+    edit(&app, "config/queue.php", "$seconds(env('REDIS_QUEUE_RETRY_AFTER', 90))", "'45'");
+    app.set_env("REDIS_PASSWORD", "hunter2");
+    let mut command = app.command(env!("CARGO_BIN_EXE_handover"));
+    command.args(["queue:work", "-v"]);
+    let told = Running::start(command).finish();
+    assert!(told.stderr.contains("lease [45] from the app"), "{}", told.stderr);
+    assert!(!told.stderr.contains("hunter2"), "{}", told.stderr);
+    edit(&app, "config/queue.php", "'45'", "45, 'queue' => ['a']");
+    let told = inspect(&app, &[]);
+    assert_ne!(told.code, 0);
+    assert!(!format!("{}{}", told.stdout, told.stderr).contains("hunter2"), "{}", told.stderr);
+}

@@ -275,17 +275,17 @@ fn a_job_longer_than_five_leases_runs_once_beside_two_php_workers() {
 fn a_class_that_nobody_handles_is_left_to_php_untouched() {
     let redis = Redis::start();
     let app = App::new(&redis);
-    app.push(&json!([{"job": "Carries", "args": ["c", 1]}]));
+    app.push(&json!([{"job": "Overlaps", "args": ["c"]}]));
     let list = app.key("queues:default");
     let before: Vec<Vec<u8>> = redis.query(&["LRANGE", &list, "0", "-1"]);
     let worker = start(&app, &[]);
-    wait_until("it is handed back", || worker.stderr().contains("no handler takes [App\\Jobs\\Carries]"));
+    wait_until("it is handed back", || worker.stderr().contains("no handler takes [App\\Jobs\\Overlaps]"));
     worker.signal("TERM");
     assert_eq!(worker.finish().code, 0);
     assert_eq!(redis.query::<Vec<Vec<u8>>>(&["LRANGE", &list, "0", "-1"]), before);
     assert_eq!(length(&redis, "LLEN", &format!("{list}:notify")), 1);
     assert_eq!(app.queue_work(&["--once"]).code, 0);
-    assert_eq!(app.trace(), ["Carries c attempt 1 int"]);
+    assert!(app.trace()[0].starts_with("Overlaps c attempt 1"), "{:?}", app.trace());
 }
 
 #[test]
@@ -485,4 +485,134 @@ fn inspect_names_what_was_set_aside_and_clear_leaves_it() {
         "{}",
         told.stderr
     );
+}
+
+/// A job of a class that only the worker under test knows.
+fn native(class: &str, name: &str, more: &str) -> serde_json::Value {
+    let head = format!(r#"{{"displayName":"{class}","job":"{class}@handle","data":{{"name":"{name}"}}"#);
+    json!({"raw": format!(r#"{head}{more},"attempts":0}}"#)})
+}
+
+#[test]
+fn a_checkpoint_after_the_grace_hands_back_and_after_the_time_times_out() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([native("LooksUp", "back", "")]));
+    let list = app.key("queues:default");
+    let before: Vec<Vec<u8>> = redis.query(&["LRANGE", &list, "0", "-1"]);
+    let worker = start(&app, &["--tries=1", "--grace=0"]);
+    app.wait_for_trace("LooksUp back attempt 1 starts");
+    worker.signal("TERM");
+    assert_eq!(worker.finish().code, 0);
+    assert_eq!(redis.query::<Vec<Vec<u8>>>(&["LRANGE", &list, "0", "-1"]), before);
+    assert_eq!(app.failed_rows().len(), 0);
+
+    redis.flush();
+    let limits = r#","timeout":1,"maxTries":3,"failOnTimeout":true"#;
+    app.push(&json!([native("LooksUp", "late", limits)]));
+    let end = start(&app, &["--max-jobs=1"]).finish();
+    assert_eq!(end.code, 0, "{}", end.stderr);
+    let rows = app.failed_rows();
+    assert!(
+        rows[0]["exception"].as_str().unwrap().contains("has been attempted too many times"),
+        "{}",
+        rows[0]
+    );
+}
+
+#[test]
+fn a_handler_that_lingers_does_not_keep_the_others_from_going_back() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([native("Blocks", "b", ""), {"job": "WaitsForGate", "args": ["g"]}]));
+    let worker = start(&app, &["--concurrency=2", "--grace=0"]);
+    app.wait_for_trace("WaitsForGate g attempt 1 waits");
+    app.wait_for_trace("Blocks b attempt 1 starts");
+    worker.signal("TERM");
+    let list = app.key("queues:default");
+    wait_until("the other goes back", || length(&redis, "LLEN", &list) == 1);
+    app.open_gate("b");
+    assert_eq!(worker.finish().code, 0);
+    assert_eq!(length(&redis, "LLEN", &list), 1, "the one that lingered got to its end");
+    assert_eq!(length(&redis, "ZCARD", &format!("{list}:reserved")), 0);
+}
+
+#[test]
+fn a_worker_stops_although_redis_is_gone() {
+    let mut redis = Redis::start();
+    let app = App::new(&redis);
+    let worker = start(&app, &["--grace=0.5"]);
+    worker_is_waiting(&redis);
+    redis.kill();
+    wait_until("it is told", || worker.stderr().contains("trying again"));
+    worker.signal("TERM");
+    assert_eq!(worker.finish().code, 0);
+    // Nor does it matter that it never was there.
+    let worker = start(&app, &["--redis=redis://127.0.0.1:1", "--grace=0.5"]);
+    wait_until("it is told", || worker.stderr().contains("trying again"));
+    worker.signal("TERM");
+    assert_eq!(worker.finish().code, 0);
+    let end = start(&app, &["--redis=redis://127.0.0.1:1", "--max-time=1"]).finish();
+    assert_eq!(end.code, 0);
+}
+
+#[test]
+fn times_that_no_clock_can_hold_mean_for_ever() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "Succeed", "args": ["a"], "with": {"timeout": i64::MAX}},
+                     {"job": "ThrowsAlways", "args": ["b"], "with": {"tries": 3, "backoff": i64::MAX}},
+                     {"job": "ReleasesItself", "args": ["c", i64::MAX, 1], "with": {"tries": 3}}]));
+    let end = start(&app, &["--max-jobs=3", "--max-time=1e18", "--sleep=1e18"]).finish();
+    assert_eq!(end.code, 0, "{}", end.stderr);
+    assert_eq!(app.trace().len(), 3);
+    assert_eq!(length(&redis, "ZCARD", &app.key("queues:default:delayed")), 2);
+}
+
+#[test]
+fn more_than_one_batch_goes_back_in_its_first_order() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    let big = "x".repeat(700 << 10);
+    app.push(&json!([{"job": "WaitsForGate", "args": ["s-%i"], "count": 130}]));
+    let list = app.key("queues:default");
+    for n in 0..4 {
+        let payload = format!(
+            "{{\"displayName\":\"App\\\\Jobs\\\\WaitsForGate\",\"job\":\"x@y\",\"data\":{{\"name\":\"b-{n}\",\"x\":\"{big}\"}},\"attempts\":0}}"
+        );
+        let _: u64 = redis.query(&["RPUSH", &list, &payload]);
+    }
+    let before: Vec<Vec<u8>> = redis.query(&["LRANGE", &list, "0", "-1"]);
+    let worker = start(&app, &["--concurrency=134", "--grace=0"]);
+    wait_until("all run", || started(&app, 1) == 134);
+    worker.signal("TERM");
+    assert_eq!(worker.finish().code, 0);
+    let after: Vec<Vec<u8>> = redis.query(&["LRANGE", &list, "0", "-1"]);
+    assert!(before == after, "popped bytes, first order");
+    assert_eq!(length(&redis, "LLEN", &format!("{list}:notify")), 130 + 4);
+}
+
+#[test]
+fn a_full_quarantine_is_told_once_and_does_not_spin() {
+    let redis = Redis::start();
+    let proxy = Proxy::new(&redis);
+    let app = App::new(&redis);
+    let aside = app.key("queues:default:quarantine");
+    let mut fill = redis::pipe();
+    for _ in 0..10_000 {
+        fill.rpush(&aside, "x").ignore();
+    }
+    let () = fill.query(&mut redis.connect(0)).unwrap();
+    app.push(&json!([{"raw": "no job at all"}, {"job": "Succeed", "args": ["a"]}]));
+    let worker = start(&app, &[&format!("--redis={}", proxy.url(0))]);
+    app.wait_for_trace("Succeed a attempt 1");
+    wait_until("it is told", || worker.stderr().contains("the quarantine is full"));
+    let before = proxy.scripts("settled, jobs, aside");
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let calls = proxy.scripts("settled, jobs, aside") - before;
+    assert!(calls <= 4, "{calls} calls in two seconds");
+    worker.signal("TERM");
+    let end = worker.finish();
+    assert_eq!(end.stderr.matches("the quarantine is full").count(), 1, "{}", end.stderr);
+    assert_eq!(length(&redis, "LLEN", &app.key("queues:default")), 1, "it is still there");
 }

@@ -170,6 +170,25 @@ fn with_handlers(worker: Worker) -> Worker {
             }
             ran(&ctx, &job.name, "passes");
         })
+        .handle("LooksUp", async |job: Named, ctx: Context| {
+            // A long job that looks up between its steps, which never wait.
+            ran(&ctx, &job.name, "starts");
+            loop {
+                std::thread::sleep(Duration::from_millis(5));
+                ctx.checkpoint()?;
+                if Path::new("storage/gates").join(&job.name).exists() {
+                    ran(&ctx, &job.name, "ends");
+                    return Ok::<_, Exception>(());
+                }
+            }
+        })
+        .handle("Blocks", async |job: Named, ctx: Context| {
+            // Cannot be ended from outside: it holds its thread.
+            ran(&ctx, &job.name, "starts");
+            while !Path::new("storage/gates").join(&job.name).exists() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        })
         .handle("App\\Jobs\\EatsMemory", async |job: EatsMemory, ctx: Context| {
             ran(&ctx, &job.name, "");
             std::mem::forget(vec![1_u8; job.megabytes << 20]);

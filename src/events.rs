@@ -93,6 +93,19 @@ pub enum Event {
         /// Why it cannot be read.
         reason: String,
     },
+    /// Payloads that no worker can read could not be set aside, for the quarantine is full: they went to the end of
+    /// their queue.
+    QuarantineFull {
+        /// The queue.
+        queue: Arc<str>,
+        /// How many.
+        payloads: u64,
+    },
+    /// The worker stopped while Redis was not there: so many jobs stay reserved until their leases run out.
+    LeftReserved {
+        /// How many.
+        jobs: usize,
+    },
     /// The poll timer fired: the safety net beside wake-ups and due times.
     PollFired,
     /// The failed-job store did not take a record; the job stays reserved and the record is tried again.

@@ -22,8 +22,25 @@ const MARGIN: Duration = Duration::from_secs(5);
 
 /// Why Redis did not do what was asked; whether it took effect is open.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Error(#[from] RedisError);
+#[error("{source}")]
+pub struct Error {
+    source: RedisError,
+    /// There was no connection to send it on.
+    never_sent: bool,
+}
+
+impl Error {
+    /// True where the command certainly did not reach Redis.
+    pub fn is_never_sent(&self) -> bool {
+        self.never_sent
+    }
+}
+
+impl From<RedisError> for Error {
+    fn from(source: RedisError) -> Self {
+        Error { source, never_sent: false }
+    }
+}
 
 /// A Redis server. Cheap to clone; clones share the connections.
 #[derive(Clone, Debug)]
@@ -75,12 +92,13 @@ impl Redis {
         self.0.client.get_multiplexed_async_connection_with_config(&config).await
     }
 
-    async fn commands(&self) -> Result<Dialled, RedisError> {
+    async fn commands(&self) -> Result<Dialled, Error> {
         let mut slot = self.0.commands.lock().await;
         if let Some(dialled) = &*slot {
             return Ok(dialled.clone());
         }
-        let connection = self.dial(Some(DEADLINE)).await?;
+        let dialled = self.dial(Some(DEADLINE)).await;
+        let connection = dialled.map_err(|source| Error { source, never_sent: true })?;
         Ok(slot.insert(Dialled { connection, id: fastrand::u64(..) }).clone())
     }
 

@@ -1,9 +1,10 @@
-//! The pool of PHP children under faults: real children, killed, flooded, lied to and replaced, and an account of every
-//! job. Never looks into the pool: log lines, Redis and what user code traced tell enough.
+//! The pool of PHP children: stories held against queue:work, and faults: children killed, flooded, lied to and replaced,
+//! with an account of every job. Never looks into the pool: log lines, Redis and what user code traced tell enough.
 
 mod deploy;
 mod faults;
 mod shared;
+mod stories;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -124,10 +124,18 @@ impl App {
             child.wait_with_output().map_err(|source| Error::NoPhp { php: php.to_owned(), source })?;
         let stdout = String::from_utf8_lossy(&output.stdout);
         let answer = stdout.lines().find_map(|line| line.strip_prefix(&marker));
-        answer.and_then(|json| serde_json::from_str(json).ok()).ok_or_else(|| {
+        let Some(answer) = answer else {
             let said = format!("{stdout}{}", String::from_utf8_lossy(&output.stderr));
             let said = said.trim().chars().take(600).collect();
-            Error::AppDoesNotBoot { directory: directory.to_owned(), said }
+            return Err(Error::AppDoesNotBoot { directory: directory.to_owned(), said });
+        };
+        // Only what is wrong and where: the answer holds passwords.
+        serde_json::from_str(answer).map_err(|error| Error::OddConfiguration {
+            directory: directory.to_owned(),
+            what: match error.classify() {
+                serde_json::error::Category::Data => error.to_string(),
+                _ => "its answer is cut off".to_owned(),
+            },
         })
     }
 

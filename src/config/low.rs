@@ -119,6 +119,10 @@ impl Low {
     pub fn variables(&mut self, variables: impl IntoIterator<Item = (String, String)>) -> Result<(), Error> {
         for (variable, value) in variables {
             let Some(name) = variable.strip_prefix("HANDOVER_") else { continue };
+            // Kubernetes gives these to every pod beside a Service called handover.
+            if name.starts_with("SERVICE_") || name == "PORT" || name.starts_with("PORT_") {
+                continue;
+            }
             let name = name.to_ascii_lowercase().replace('_', "-");
             if !OPTIONS.iter().any(|known| known.name == name) && !VARIABLES.contains(&&*name) {
                 return Err(Error::UnknownVariable { variable });
@@ -170,6 +174,8 @@ mod tests {
         low.variables(variable("HANDOVER_TRIES", "9")).unwrap();
         low.variables(variable("HANDOVER_MAX_JOBS", "7")).unwrap();
         low.variables(variable("TRIES", "8")).unwrap();
+        low.variables(variable("HANDOVER_SERVICE_HOST", "10.0.0.1")).unwrap();
+        low.variables(variable("HANDOVER_PORT_80_TCP", "tcp://10.0.0.1:80")).unwrap();
         assert_eq!(low.number("tries", 1).unwrap(), 3);
         assert_eq!(low.number("max-jobs", 0).unwrap(), 7);
         assert_eq!(low.source("max-jobs").unwrap().to_string(), "HANDOVER_MAX_JOBS");

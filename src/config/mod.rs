@@ -136,6 +136,14 @@ pub enum Error {
         /// What PHP printed, shortened.
         said: String,
     },
+    /// The app's configuration holds something of an unexpected type.
+    #[error("The configuration of the app in [{directory}] is not as Laravel reads it: {what}", directory = .directory.display())]
+    OddConfiguration {
+        /// The app.
+        directory: PathBuf,
+        /// What is wrong, values left out.
+        what: String,
+    },
     /// Not a Redis connection.
     #[error(
         "The queue connection [{connection}] has the driver [{driver}]; Handover works queues of the redis driver."
@@ -227,6 +235,11 @@ impl Config {
         });
         let queues = queues(low.get("queue").filter(|queues| !queues.is_empty()), default_queue);
         let php = pool(low, app, directory, &connection, &queues, &options)?;
+        let mut warnings: Vec<String> = warnings.collect();
+        if app.is_none() {
+            warnings
+                .push("There is no app to say where failed jobs are kept: they are kept nowhere.".to_owned());
+        }
         let mut config = Config {
             queues,
             redis,
@@ -249,7 +262,7 @@ impl Config {
                 ansi: if low.is_on("no-ansi") { Some(false) } else { low.is_on("ansi").then_some(true) },
             },
             sources: Vec::new(),
-            warnings: warnings.collect(),
+            warnings,
             connection,
         };
         config.sources = config.told_sources(low, app.is_some());
@@ -263,12 +276,11 @@ impl Config {
             None if app => "the app".to_owned(),
             None => "default".to_owned(),
         };
-        let address = self.redis.rsplit_once('@').map_or(&*self.redis, |(_, address)| address);
-        let address = address.split("&pass=").next().unwrap_or_default();
+        let address = address(&self.redis);
         let rows = [
             ("connection", self.connection.clone(), true),
             ("queue", self.queues.join(","), true),
-            ("redis", address.to_owned(), true),
+            ("redis", address, true),
             ("prefix", self.prefix.clone(), true),
             ("lease", self.options.lease_seconds().to_string(), true),
             ("tries", self.options.tries.to_string(), false),
@@ -336,6 +348,15 @@ fn options(low: &Low, retry_after: i64) -> Result<WorkerOptions, Error> {
         grace: low.get("grace").map(|_| seconds("grace", 0.0)).transpose()?,
         timeout_release_now: release == Some("now"),
     })
+}
+
+/// A Redis URL without user and password, wherever they stand.
+fn address(url: &str) -> String {
+    let address = url.rsplit_once('@').map_or(url, |(_, address)| address);
+    let (path, query) = address.split_once('?').unwrap_or((address, ""));
+    let kept: Vec<&str> =
+        query.split('&').filter(|part| part.starts_with("db=") || part.starts_with("protocol=")).collect();
+    if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
 }
 
 /// The children's command line: this worker's own, as far as a child is concerned.
@@ -453,6 +474,18 @@ mod tests {
         ] {
             let error = options(&low(&[(option, value)]), 60).unwrap_err().to_string();
             assert!(error.contains(told), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_address_shows_no_password_wherever_it_stands() {
+        for (url, shown) in [
+            ("redis://:secret@localhost:6379/1", "localhost:6379/1"),
+            ("redis+unix:///s?db=2&pass=secret&user=u", "redis+unix:///s?db=2"),
+            ("unix:///s?pass=secret&db=2", "unix:///s?db=2"),
+            ("redis://u:p%40secret@h/0?protocol=resp3", "h/0?protocol=resp3"),
+        ] {
+            assert_eq!(address(url), shown);
         }
     }
 

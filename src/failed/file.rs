@@ -108,9 +108,9 @@ impl FailedJobStore for FileStore {
         }))
     }
 
-    fn withdraw<'a>(&'a self, uuid: &'a str) -> BoxFuture<'a, Result<(), Error>> {
-        let uuid = uuid.to_owned();
-        Box::pin(self.change("withdrawing a failed job", move |jobs| jobs.retain(|job| job["id"] != *uuid)))
+    fn withdraw<'a>(&'a self, job: &'a FailedJob) -> BoxFuture<'a, Result<(), Error>> {
+        let entry = self.entry(job);
+        Box::pin(self.change("withdrawing a failed job", move |jobs| jobs.retain(|job| *job != entry)))
     }
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<FailedJob>, Error>> {
@@ -221,7 +221,7 @@ mod tests {
             store.record(&failed(uuid)).await.unwrap();
         }
         assert_eq!(store.list().await.unwrap(), [failed("c"), failed("a")]);
-        store.withdraw("c").await.unwrap();
+        store.withdraw(&failed("c")).await.unwrap();
         assert_eq!(
             fs::read_to_string(&store.path).unwrap(),
             "[\n    {\n        \"id\": \"a\",\n        \"connection\": \"redis\",\n        \"queue\": \"default\",\n        \

@@ -57,8 +57,9 @@ pub trait FailedJobStore: Send + Sync + 'static {
     /// Keeps a job; one with the same uuid is replaced (`queue:retry` pushes before it deletes the row).
     fn record<'a>(&'a self, job: &'a FailedJob) -> BoxFuture<'a, Result<(), Error>>;
 
-    /// Takes a record back: the removal that followed it found that the job was no longer ours to fail.
-    fn withdraw<'a>(&'a self, uuid: &'a str) -> BoxFuture<'a, Result<(), Error>>;
+    /// Takes this very record back: the removal that followed it found that the job was no longer ours to fail. What
+    /// another worker has recorded of the job since stays.
+    fn withdraw<'a>(&'a self, job: &'a FailedJob) -> BoxFuture<'a, Result<(), Error>>;
 
     /// All failed jobs, the newest first.
     fn list(&self) -> BoxFuture<'_, Result<Vec<FailedJob>, Error>>;

@@ -14,7 +14,7 @@ impl FailedJobStore for NullStore {
         Box::pin(async { Ok(()) })
     }
 
-    fn withdraw<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), Error>> {
+    fn withdraw<'a>(&'a self, _: &'a FailedJob) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async { Ok(()) })
     }
 

@@ -104,10 +104,12 @@ impl FailedJobStore for SqliteStore {
         Box::pin(self.record(job))
     }
 
-    fn withdraw<'a>(&'a self, uuid: &'a str) -> BoxFuture<'a, Result<(), Error>> {
+    fn withdraw<'a>(&'a self, job: &'a FailedJob) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
-            let sql = self.sql("delete from {table} where uuid = ?");
-            let done = sqlx::query(sql).bind(uuid).execute(&self.pool).await;
+            let sql = self.sql("delete from {table} where uuid = ? and payload = ? and exception = ?");
+            let payload = String::from_utf8_lossy(&job.payload);
+            let query = sqlx::query(sql).bind(&job.uuid).bind(payload).bind(&job.exception);
+            let done = query.execute(&self.pool).await;
             done.map(drop).map_err(self.error("withdrawing a failed job"))
         })
     }
@@ -152,7 +154,9 @@ mod tests {
         store.record(&failed(r#"{"uuid":"a"}"#, "second")).await.unwrap();
         let expected = [failed(r#"{"uuid":"a"}"#, "second"), failed(r#"{"uuid":"b"}"#, "other")];
         assert_eq!(store.list().await.unwrap(), expected);
-        store.withdraw("a").await.unwrap();
+        store.withdraw(&failed(r#"{"uuid":"a"}"#, "first")).await.unwrap();
+        assert_eq!(store.list().await.unwrap(), expected, "somebody else's by now");
+        store.withdraw(&expected[0]).await.unwrap();
         assert_eq!(store.list().await.unwrap(), &expected[1..]);
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::job::Job;
+use crate::job::{Interrupted, Job};
 
 /// The surroundings of one attempt. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -70,20 +70,6 @@ impl Context {
             Ok(())
         }
     }
-}
-
-/// Why a job should end now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Interrupted {
-    /// Its reservation is another worker's by now: whatever it does from here on is done twice.
-    #[error("the reservation was lost: another worker may have the job")]
-    LeaseLost,
-    /// The worker stops and its grace is over: the job goes back to the queue.
-    #[error("the worker is stopping")]
-    Stopping,
-    /// Its time is up.
-    #[error("the job's time is up")]
-    TimedOut,
 }
 
 /// The application's shared values, one of a type.

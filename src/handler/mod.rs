@@ -8,7 +8,8 @@ mod native;
 pub(crate) mod php;
 mod router;
 
-pub use context::{Context, Interrupted, State};
+pub use crate::job::Interrupted;
+pub use context::{Context, State};
 pub use native::Native;
 pub use php::PoolOptions;
 pub use router::{Route, Routes};

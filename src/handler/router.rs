@@ -137,6 +137,9 @@ mod tests {
             ("s:7:\"chained\";a:0:{}", false),
             ("s:7:\"batchId\";s:1:\"x\";", true),
             ("s:7:\"batchId\";N;", false),
+            ("s:19:\"chainCatchCallbacks\";a:1:{i:0;s:1:\"c\";}", true),
+            ("s:19:\"chainCatchCallbacks\";a:0:{}", false),
+            ("s:13:\"debounceOwner\";s:1:\"o\";", true),
         ] {
             assert_eq!(matches!(routes.of(&payload("A", extra)), Route::Back(_)), back, "{extra}");
         }

@@ -60,6 +60,10 @@ impl Command {
             |name| command.get(name).and_then(php::Value::as_array).is_some_and(|array| !array.is_empty());
         if filled("chained") {
             Some("it carries a chain to go on with")
+        } else if filled("chainCatchCallbacks") {
+            Some("its chain catches failures with PHP closures")
+        } else if command.get("debounceOwner").is_some_and(|owner| !owner.is_null()) {
+            Some("it is debounced through the app's cache")
         } else if command.get("batchId").is_some_and(|id| !id.is_null()) {
             Some("it counts towards a batch")
         } else if filled("middleware") {

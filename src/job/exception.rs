@@ -5,6 +5,8 @@
 use std::fmt;
 use std::panic::Location;
 
+use super::Interrupted;
+
 /// Why an attempt failed. Any Rust error becomes one by `?`, which is then PHP's `throw`:
 /// the place is the line of the `?`.
 #[derive(Clone, PartialEq)]
@@ -19,6 +21,8 @@ pub struct Exception {
     pub line: u32,
     /// What caused it, if anything.
     pub previous: Option<Box<Exception>>,
+    /// It only says that the attempt was to end.
+    pub(crate) interrupted: Option<Interrupted>,
 }
 
 impl Exception {
@@ -47,11 +51,12 @@ impl Exception {
             file: place.file().to_owned(),
             line: place.line(),
             previous: None,
+            interrupted: None,
         }
     }
 }
 
-impl<E: std::error::Error> From<E> for Exception {
+impl<E: std::error::Error + 'static> From<E> for Exception {
     #[track_caller]
     fn from(error: E) -> Self {
         let place = Location::caller();
@@ -69,6 +74,7 @@ impl<E: std::error::Error> From<E> for Exception {
         }
         let mut exception = Exception::at("RuntimeException", error.to_string(), place);
         exception.previous = previous.map(Box::new);
+        exception.interrupted = (&error as &(dyn std::error::Error + 'static)).downcast_ref().copied();
         exception
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub use command::Command;
 pub use envelope::{Payload, PayloadError};
 pub use exception::Exception;
-pub use outcome::{IntoOutcome, Outcome, Settlement};
+pub use outcome::{Interrupted, IntoOutcome, Outcome, Settlement};
 
 /// One attempt's view of a job: what a handler sees.
 #[derive(Clone, Debug)]

@@ -71,3 +71,18 @@ impl<T: IntoOutcome, E: Into<Exception>> IntoOutcome for Result<T, E> {
         }
     }
 }
+
+/// Why a job should end now. As an [`Exception`](crate::Exception) it keeps its kind: a job that ends itself by `?`
+/// after it was called back goes back, and one whose time is up has timed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Interrupted {
+    /// Its reservation is another worker's by now: whatever it does from here on is done twice.
+    #[error("the reservation was lost: another worker may have the job")]
+    LeaseLost,
+    /// The worker stops and its grace is over: the job goes back to the queue.
+    #[error("the worker is stopping")]
+    Stopping,
+    /// Its time is up.
+    #[error("the job's time is up")]
+    TimedOut,
+}

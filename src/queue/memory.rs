@@ -112,7 +112,7 @@ impl Lists {
         // A token in the fraction makes an expiry due with the next whole second.
         let expired =
             self.reserved.iter().take_while(|(at, token, _)| at + i64::from(token.number() > 0) <= now);
-        let expired = expired.count().min(BATCH_JOBS - due);
+        let expired = expired.count().min(BATCH_JOBS);
         moved.extend(self.reserved.drain(..expired).map(|(.., payload)| payload));
         self.notify += moved.len();
         self.ready.extend(moved);

@@ -106,6 +106,8 @@ pub struct Exchanged {
     pub reserved: Vec<Reservation>,
     /// Payloads set aside because no worker could read them: size in bytes, and the reason.
     pub quarantined: Vec<(usize, String)>,
+    /// Payloads that no worker could read and for which the quarantine had no room: they are at the end of the list.
+    pub unplaced: u64,
     /// When the next delayed job or expired reservation is due, in Unix seconds; not after now where more are due
     /// already than one call moves.
     pub next_due: Option<i64>,
@@ -146,6 +148,13 @@ pub struct Peeked {
     pub payload: Bytes,
     /// When it is due or its reservation ends, in Unix seconds, where the state has such a time.
     pub at: Option<f64>,
+}
+
+impl Error {
+    /// False where the call certainly did not reach the queue.
+    pub fn may_have_happened(&self) -> bool {
+        !matches!(self, Error::Redis { source, .. } if source.is_never_sent())
+    }
 }
 
 /// Why a queue could not do its work.

@@ -60,8 +60,8 @@ struct Scripts {
 
 /// One job as the exchange and the recover script answer it: bytes, offset, length, attempts.
 type Taken = (Bytes, usize, usize, i64);
-/// The exchange script's answer: settled, taken, set aside, next due, left.
-type Answered = (Vec<u8>, Vec<Taken>, Vec<(usize, String)>, Option<f64>, u64);
+/// The exchange script's answer: settled, taken, set aside, next due, left, without a place.
+type Answered = (Vec<u8>, Vec<Taken>, Vec<(usize, String)>, Option<f64>, u64, u64);
 
 impl RedisQueue {
     /// The queues of this server, as this dialect keeps them.
@@ -119,7 +119,7 @@ impl RedisQueue {
         let arguments: Vec<&[u8]> =
             numbers.iter().map(String::as_bytes).chain(settle.iter().flatten().map(Vec::as_slice)).collect();
         let keys = [&*ready, &reserved, &delayed, &notify, &quarantine];
-        let (settled, taken, quarantined, next_due, left): Answered =
+        let (settled, taken, quarantined, next_due, left, unplaced): Answered =
             self.run("settling and reserving", queue, &self.scripts.exchange, &keys, &arguments).await?;
         let name: Arc<str> = queue.into();
         let reserved = taken.into_iter().map(|(popped, at, len, attempts)| {
@@ -129,6 +129,7 @@ impl RedisQueue {
             settled: settled.into_iter().map(|done| done == 1).collect(),
             reserved: reserved.collect(),
             quarantined,
+            unplaced,
             // A fraction of a second is the token, and due only with the next whole second.
             next_due: next_due.map(|due| due.ceil() as i64),
             left,

@@ -44,6 +44,15 @@ pub fn log() -> impl Fn(&Event) + Send + Sync + 'static {
         Event::Quarantined { queue, bytes, reason } => {
             warn!(%queue, bytes, "a payload was set aside in quarantine: {reason}");
         }
+        Event::QuarantineFull { queue, payloads } if first(&format!("{queue} quarantine")) => error!(
+            %queue,
+            payloads,
+            "the quarantine is full: what cannot be read stays in the queue and is in the way; look at it with queue:inspect"
+        ),
+        Event::QuarantineFull { .. } => {}
+        Event::LeftReserved { jobs } => {
+            warn!(jobs, "Redis is not there: what is held stays reserved until its lease runs out");
+        }
         Event::StoreDown { job, error } => error!(
             job = job.name(),
             uuid = job.payload.uuid(),

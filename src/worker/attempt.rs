@@ -17,7 +17,7 @@ use super::pooled;
 use crate::events::{Event, Fate};
 use crate::failed::FailedJob;
 use crate::handler::{Context, Handler};
-use crate::job::{Exception, Job, Outcome, Settlement};
+use crate::job::{Exception, Interrupted, Job, Outcome, Settlement};
 
 /// What an attempt needs beside its job.
 pub(super) struct Ticket {
@@ -72,13 +72,12 @@ pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
         Settlement::Fail(exception) => {
             let Ticket { job: failing, reserved, desk, hand_back, .. } = &ticket;
             let failing = Failing { job: failing, reserved, desk, hand_back, by_app: false };
-            if !fail(failing, &shared, &exception).await {
-                events.emit(Event::LeaseLost { job, took });
-                return;
-            }
-            events.emit(Event::Failed { job: job.clone(), took, exception });
+            let mut told = vec![Event::Failed { job: job.clone(), took, exception: exception.clone() }];
             if returned {
-                events.emit(Event::Processed { job, took, fate: Fate::Failed });
+                told.push(Event::Processed { job: job.clone(), took, fate: Fate::Failed });
+            }
+            if fail(failing, &shared, &exception, told).await == Failed::LeaseLost {
+                events.emit(Event::LeaseLost { job, took });
             }
         }
         settlement => {
@@ -86,17 +85,16 @@ pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
                 Settlement::Release { at } => Some(at),
                 _ => None,
             };
-            if !ticket.desk.settle(settlement).await {
-                events.emit(Event::LeaseLost { job, took });
-                return;
-            }
-            events.emit(match (released_at, thrown) {
+            let told = match (released_at, thrown) {
                 (Some(at), Some(exception)) => {
-                    Event::ReleasedAfterException { job, took, exception, delay: at - now }
+                    Event::ReleasedAfterException { job: job.clone(), took, exception, delay: at - now }
                 }
-                (Some(_), None) => Event::Processed { job, took, fate: Fate::Released },
-                (None, _) => Event::Processed { job, took, fate: Fate::Deleted },
-            });
+                (Some(_), None) => Event::Processed { job: job.clone(), took, fate: Fate::Released },
+                (None, _) => Event::Processed { job: job.clone(), took, fate: Fate::Deleted },
+            };
+            if !ticket.desk.settle(settlement, vec![told]).await {
+                events.emit(Event::LeaseLost { job, took });
+            }
         }
     }
 }
@@ -106,7 +104,7 @@ async fn run(ticket: &Ticket, limits: &Limits, shared: &Shared) -> Option<Outcom
     // queue:work arms no alarm under --once.
     let timeout =
         (limits.timeout > 0 && !shared.options.once).then(|| Duration::from_secs(limits.timeout as u64));
-    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let context = Context::new(
         ticket.job.clone(),
         shared.state.clone(),
@@ -124,15 +122,27 @@ async fn run(ticket: &Ticket, limits: &Limits, shared: &Shared) -> Option<Outcom
     };
     let ended = tokio::select! {
         biased;
-        result = &mut task => return Some(outcome_of(result).unwrap_or(Outcome::TimedOut)),
+        result = &mut task => return unless_interrupted(outcome_of(result).unwrap_or(Outcome::TimedOut), ticket),
         () = ticket.hand_back.cancelled() => None,
         () = time_is_up => Some(Outcome::TimedOut),
     };
     task.abort();
     // A handler that got to its end before the abort reached it did its work.
     match outcome_of(task.await) {
-        Some(outcome) => Some(outcome),
+        Some(outcome) => unless_interrupted(outcome, ticket),
         None => ended,
+    }
+}
+
+/// A handler that ended itself because it was told to did not throw: it was called back (`None`), or its time was up.
+fn unless_interrupted(outcome: Outcome, ticket: &Ticket) -> Option<Outcome> {
+    match &outcome {
+        Outcome::Threw(exception) => match exception.interrupted {
+            Some(Interrupted::Stopping) if ticket.hand_back.is_cancelled() => None,
+            Some(Interrupted::TimedOut) => Some(Outcome::TimedOut),
+            _ => Some(outcome),
+        },
+        _ => Some(outcome),
     }
 }
 
@@ -162,23 +172,45 @@ pub(super) struct Failing<'a> {
     pub(super) by_app: bool,
 }
 
-/// Records the failure, then removes the job; false where the lease turned out lost and nothing was left behind.
-pub(super) async fn fail(failing: Failing<'_>, shared: &Shared, exception: &Exception) -> bool {
+/// What came of failing a job.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Failed {
+    /// It is recorded and removed.
+    Yes,
+    /// The lease turned out lost; nothing was left behind.
+    LeaseLost,
+    /// It could not be recorded and the worker is to stop: it stays reserved, until its lease runs out.
+    LeftReserved,
+}
+
+impl Failed {
+    fn held(held: bool) -> Self {
+        if held { Failed::Yes } else { Failed::LeaseLost }
+    }
+}
+
+/// Records the failure, then removes the job; `told` are the events of that.
+pub(super) async fn fail(
+    failing: Failing<'_>,
+    shared: &Shared,
+    exception: &Exception,
+    told: Vec<Event>,
+) -> Failed {
     let Shared { events, clock, failed, pool, .. } = shared;
     let Failing { job, reserved, desk, hand_back, by_app } = failing;
     if !desk.confirm().await {
         // Another worker has it: off the books, or its slot would never be free and the worker never end.
         desk.abandon().await;
-        return false;
+        return Failed::LeaseLost;
     }
     let record =
         FailedJob::new(&job.connection, &job.queue, &job.payload, exception.to_string(), clock.now());
     let mut pause = Duration::from_millis(200);
     let store = loop {
         if let Some(pool) = pool.get().filter(|_| by_app || failed.is_none())
-            && let Some(held) = pooled::fail_in_php(pool, job, reserved, desk, exception).await
+            && let Some(held) = pooled::fail_in_php(pool, job, reserved, desk, exception, &told).await
         {
-            return held;
+            return Failed::held(held);
         }
         let error = match failed {
             Some(store) => match store.record(&record).await {
@@ -192,13 +224,13 @@ pub(super) async fn fail(failing: Failing<'_>, shared: &Shared, exception: &Exce
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(5)),
             () = hand_back.cancelled() => {
                 desk.abandon().await;
-                return false;
+                return Failed::LeftReserved;
             }
         }
     };
-    let settled = desk.settle(Settlement::Fail(exception.clone())).await;
-    if !settled && let Err(error) = store.withdraw(&record.uuid).await {
+    let settled = desk.settle(Settlement::Fail(exception.clone()), told).await;
+    if !settled && let Err(error) = store.withdraw(&record).await {
         events.emit(Event::StoreDown { job: job.clone(), error: error.to_string() });
     }
-    settled
+    Failed::held(settled)
 }

@@ -4,6 +4,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::events::Event;
 use crate::handler::php::News;
 use crate::job::Settlement;
 
@@ -12,8 +13,8 @@ pub(super) type Id = u64;
 
 /// One message to the ledger.
 pub(super) enum Say {
-    /// Settle it; the answer is whether it was still held.
-    Settle(Id, Settlement, oneshot::Sender<bool>),
+    /// Settle it; the answer is whether it was still held. If it was, the events are told before anything else starts.
+    Settle(Id, Settlement, Vec<Event>, oneshot::Sender<bool>),
     /// The handler was called back and is gone: put the job back with the others.
     HandBack(Id, oneshot::Sender<bool>),
     /// Renew it now; the answer is whether it is still held.
@@ -34,12 +35,13 @@ pub(super) enum Say {
 /// worker was dropped: nothing was settled then.
 pub(super) struct Desk {
     id: Id,
+    in_php: bool,
     say: mpsc::UnboundedSender<Say>,
 }
 
 impl Desk {
-    pub(super) fn new(id: Id, say: mpsc::UnboundedSender<Say>) -> Self {
-        Desk { id, say }
+    pub(super) fn new(id: Id, in_php: bool, say: mpsc::UnboundedSender<Say>) -> Self {
+        Desk { id, in_php, say }
     }
 
     async fn ask(&self, say: impl FnOnce(Id, oneshot::Sender<bool>) -> Say) -> bool {
@@ -47,8 +49,8 @@ impl Desk {
         self.say.send(say(self.id, answer)).is_ok() && answered.await.unwrap_or(false)
     }
 
-    pub(super) async fn settle(&self, settlement: Settlement) -> bool {
-        self.ask(|id, answer| Say::Settle(id, settlement, answer)).await
+    pub(super) async fn settle(&self, settlement: Settlement, events: Vec<Event>) -> bool {
+        self.ask(|id, answer| Say::Settle(id, settlement, events, answer)).await
     }
 
     pub(super) async fn hand_back(&self) -> bool {
@@ -69,5 +71,17 @@ impl Desk {
 
     pub(super) fn rested(&self) {
         let _ = self.say.send(Say::Rested);
+    }
+}
+
+impl Drop for Desk {
+    /// An attempt that panics outside its handler leaves its job to the lease, and its slot to others.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.say.send(Say::Abandon(self.id));
+            if self.in_php {
+                let _ = self.say.send(Say::Left);
+            }
+        }
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::desk::Id;
+use crate::events::Event;
 use crate::queue::{BATCH_BYTES, BATCH_JOBS, Settling, Token};
 
 /// A settlement on its way.
@@ -16,6 +17,8 @@ pub(super) struct Pending {
     pub(super) id: Id,
     pub(super) settling: Settling,
     pub(super) answer: Option<oneshot::Sender<bool>>,
+    /// Told once it has taken effect.
+    pub(super) events: Vec<Event>,
     /// It was sent before and the answer was lost: finding nothing then means that it took effect.
     pub(super) sent: bool,
 }
@@ -115,6 +118,11 @@ impl Line {
         }
     }
 
+    /// Something has to be sent that no reserve will take along; wake-up tokens in hand go back where none follows.
+    pub(super) fn has_something_to_say(&self, reserve_follows: bool) -> bool {
+        !self.pending.is_empty() || self.unsure.is_some() || self.woken > 0 && !reserve_follows
+    }
+
     /// A job came that nobody here takes: pauses of 1 s doubling to 30 s.
     pub(super) fn hold_off(&mut self, now: Instant) {
         let pause =
@@ -122,10 +130,11 @@ impl Line {
         self.probe = Some(Probe { at: now + pause, pause });
     }
 
-    /// How many of the pending settlements one call carries.
+    /// How many of the pending settlements one call carries, counted from the end: of jobs that go back to the head, the
+    /// last must go first.
     pub(super) fn batch(&self) -> usize {
         let mut bytes = 0;
-        let fits = self.pending.iter().take(BATCH_JOBS).take_while(|pending| {
+        let fits = self.pending.iter().rev().take(BATCH_JOBS).take_while(|pending| {
             let first = bytes == 0;
             bytes += pending.settling.reservation.popped().len();
             first || bytes <= BATCH_BYTES

@@ -251,7 +251,9 @@ impl Worker {
     }
 
     async fn work(self, signals: mpsc::UnboundedReceiver<control::Signal>) -> StopReason {
-        let shared = Arc::new(self.0);
+        let mut shared = self.0;
+        shared.options = shared.options.bounded();
+        let shared = Arc::new(shared);
         let (connection, queues) = (shared.connection.clone(), shared.queues.clone());
         shared.events.emit(Event::WorkerStarting { connection, queues });
         let reason = ledger::Ledger::new(shared.clone()).run(signals).await;

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use super::policy::CENTURY;
+
 /// The options of a worker; the defaults are those of `queue:work`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkerOptions {
@@ -65,6 +67,18 @@ impl Default for WorkerOptions {
 }
 
 impl WorkerOptions {
+    /// The same with times that no clock can overflow on: a century is for ever.
+    pub(crate) fn bounded(mut self) -> Self {
+        let century = Duration::from_secs(CENTURY as u64);
+        for time in [&mut self.sleep, &mut self.rest, &mut self.stop_when_empty_for, &mut self.max_time] {
+            *time = (*time).min(century);
+        }
+        self.grace = self.grace.map(|grace| grace.min(century));
+        self.retry_after = self.retry_after.min(CENTURY);
+        self.lease = self.lease.map(|lease| lease.min(CENTURY));
+        self
+    }
+
     /// For how many seconds a job is reserved and renewed at a time.
     pub fn lease_seconds(&self) -> i64 {
         self.lease.unwrap_or(self.retry_after).max(1)

@@ -7,6 +7,9 @@ use super::options::WorkerOptions;
 use crate::dialect::{MAX_ATTEMPTS_CLASS, Rules};
 use crate::job::{Exception, Outcome, Payload, Settlement};
 
+/// In seconds; longer times mean for ever, and would only overflow.
+pub(crate) const CENTURY: i64 = 100 * 365 * 86_400;
+
 /// What bounds one job: its own limits, else the worker's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
@@ -33,7 +36,7 @@ impl Limits {
             retry_until: payload
                 .retry_until()
                 .or_else(|| payload.timeout_at().filter(|_| rules.reads_timeout_at)),
-            timeout: payload.timeout().unwrap_or(options.timeout).max(0),
+            timeout: payload.timeout().unwrap_or(options.timeout).clamp(0, CENTURY),
             fail_on_timeout: rules.fails_on_timeout && payload.fail_on_timeout(),
             own_backoff: own.is_some() || options.backoff != "0",
             backoff: own.unwrap_or_else(|| options.backoff.clone()),
@@ -44,7 +47,7 @@ impl Limits {
     pub fn backoff_after(&self, attempts: i64) -> i64 {
         let list: Vec<&str> = self.backoff.split(',').collect();
         let index = usize::try_from(attempts - 1).unwrap_or(0).min(list.len() - 1);
-        php_int(list[index])
+        php_int(list[index]).clamp(-CENTURY, CENTURY)
     }
 }
 
@@ -105,7 +108,10 @@ pub fn decide(
     let Attempt { attempts, name, now, retry_at } = attempt;
     match outcome {
         Outcome::Completed | Outcome::Deleted => Settlement::Delete,
-        Outcome::Released(delay) => Settlement::Release { at: now + delay.as_secs() as i64 },
+        Outcome::Released(delay) => {
+            let delay = i64::try_from(delay.as_secs()).unwrap_or(CENTURY).min(CENTURY);
+            Settlement::Release { at: now + delay }
+        }
         Outcome::Failed(exception) => Settlement::Fail(exception),
         Outcome::Threw(exception) if spent(limits, attempts, now, rules) => Settlement::Fail(exception),
         Outcome::Threw(_) => Settlement::Release { at: now + limits.backoff_after(attempts) },

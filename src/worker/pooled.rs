@@ -7,12 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::attempt;
+use super::attempt::{self, Failed};
 use super::desk::Desk;
 use super::policy::{self, Attempt, Limits};
 use crate::events::{Event, Fate, HandBack};
@@ -54,7 +54,10 @@ struct Said {
 pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
     let limits = Limits::of(&ticket.job.payload, &shared.options, &shared.rules);
     let mut said = Said::default();
-    let death = follow(&ticket, &shared, &limits, &mut said).await;
+    let (reports, told) = unbounded_channel();
+    ticket.seat.run(assignment(&ticket.job, &ticket.reserved, &ticket.seat, None, reports));
+    let _stage = ticket.seat.stage().await;
+    let death = follow(&ticket, told, &shared, &limits, &mut said).await;
     let Some(started) = said.started else {
         return never_started(&ticket, &shared).await;
     };
@@ -73,9 +76,13 @@ pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
 }
 
 /// Carries out what the child says until it is done with the job; answers how it died, where it did.
-async fn follow(ticket: &Ticket, shared: &Shared, limits: &Limits, said: &mut Said) -> Option<Death> {
-    let (reports, mut told) = unbounded_channel();
-    ticket.seat.run(assignment(&ticket.job, &ticket.reserved, &ticket.seat, None, reports));
+async fn follow(
+    ticket: &Ticket,
+    mut told: UnboundedReceiver<Report>,
+    shared: &Shared,
+    limits: &Limits,
+    said: &mut Said,
+) -> Option<Death> {
     let mut called_back = false;
     loop {
         let overdue = said.started.filter(|_| limits.timeout > 0 && !shared.options.once && !said.overdue);
@@ -126,7 +133,7 @@ async fn settle(ticket: &Ticket, said: &mut Said, settlement: Settlement) {
     }
     let fate = if settlement == Settlement::Delete { Fate::Deleted } else { Fate::Released };
     ticket.seat.soon();
-    said.settled = Some((fate, ticket.desk.settle(settlement).await));
+    said.settled = Some((fate, ticket.desk.settle(settlement, Vec::new()).await));
 }
 
 /// The events of an attempt whose job is settled.
@@ -160,7 +167,7 @@ async fn never_started(ticket: &Ticket, shared: &Shared) {
     } else {
         let job = ticket.job.clone();
         shared.events.emit(Event::HandedBack { job, why: HandBack::NoChild });
-        ticket.desk.settle(Settlement::HandBack).await;
+        ticket.desk.settle(Settlement::HandBack, Vec::new()).await;
     }
     ticket.desk.left();
 }
@@ -196,24 +203,20 @@ async fn bury(
         Settlement::Fail(exception) => {
             let Ticket { reserved, desk, hand_back, .. } = ticket;
             let failing = attempt::Failing { job: &job, reserved, desk, hand_back, by_app: true };
-            let failed = attempt::fail(failing, shared, &exception).await;
-            events.emit(if failed {
-                Event::Failed { job, took, exception }
-            } else {
-                Event::LeaseLost { job, took }
-            });
+            let told = vec![Event::Failed { job: job.clone(), took, exception: exception.clone() }];
+            if attempt::fail(failing, shared, &exception, told).await == Failed::LeaseLost {
+                events.emit(Event::LeaseLost { job, took });
+            }
         }
         settlement => {
             let delay = match settlement {
                 Settlement::Release { at } => at - now,
                 _ => 0,
             };
-            let held = ticket.desk.settle(settlement).await;
-            events.emit(if held {
-                Event::ReleasedAfterException { job, took, exception, delay }
-            } else {
-                Event::LeaseLost { job, took }
-            });
+            let told = Event::ReleasedAfterException { job: job.clone(), took, exception, delay };
+            if !ticket.desk.settle(settlement, vec![told]).await {
+                events.emit(Event::LeaseLost { job, took });
+            }
         }
     }
 }
@@ -226,6 +229,7 @@ pub(super) async fn fail_in_php(
     reserved: &[u8],
     desk: &Desk,
     exception: &Exception,
+    told_then: &[Event],
 ) -> Option<bool> {
     let seat = pool.wait().await?;
     let (reports, mut told) = unbounded_channel();
@@ -234,7 +238,7 @@ pub(super) async fn fail_in_php(
     while let Some(report) = told.recv().await {
         match report {
             Report::Deleted if held.is_none() => {
-                held = Some(desk.settle(Settlement::Fail(exception.clone())).await);
+                held = Some(desk.settle(Settlement::Fail(exception.clone()), told_then.to_vec()).await);
             }
             Report::Failed(_) => recorded = true,
             Report::Ended | Report::Died(_) => break,

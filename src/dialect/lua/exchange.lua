@@ -6,7 +6,8 @@
 --       9 largest payload, 10 largest quarantine, then four for each settlement: verb, reserved bytes, token, extra
 --       (release: Unix second; back and quarantine: popped bytes)
 -- Answer  {1 or 0 for each settlement, {body, offset, length, attempts} for each job, {size, reason} for each payload
---       set aside, next due score or false, jobs left on the list}
+--       set aside, next due score or false, jobs left on the list,
+--       payloads for which the quarantine had no room}
 -- Counterpart  pop, release and migrateExpiredJobs of Illuminate\Queue\LuaScripts, and the ZREM of a deletion.
 -- Whatever is moved is removed first, so that a Redis out of memory still drains.
 
@@ -25,9 +26,11 @@ local function held(member, number)
   return (score - math.floor(score)) * step == number
 end
 
+local unplaced = 0
 local function set_aside(body)
   if redis.call('LLEN', quarantine) >= room then
     redis.call('RPUSH', ready, body)
+    unplaced = unplaced + 1
     return false
   end
   redis.call('RPUSH', quarantine, body)
@@ -44,8 +47,9 @@ for i = 11, #ARGV, 4 do
       redis.call('ZADD', delayed, extra, member)
     elseif verb == 'back' then
       back[#back + 1] = extra
-    elseif verb == 'quarantine' then
-      set_aside(extra)
+    elseif verb == 'quarantine' and not set_aside(extra) then
+      -- The token of this job went with its reserve.
+      redis.call('RPUSH', notify, 1)
     end
     settled[#settled + 1] = 1
   else
@@ -70,18 +74,16 @@ if want > 0 then
       redis.call('RPUSH', ready, due[i])
       redis.call('RPUSH', notify, 1)
     end
-    bound = bound - #due
   end
-  local each = bound
   move(delayed)
-  if ARGV[7] == '1' and bound > 0 then
+  if ARGV[7] == '1' then
     move(reserved)
   end
 
   -- 3. Take. The token in the fraction of the score is exact: 31 bits of seconds and 20 of fraction.
   local score = string.format('%.17g', expires + token / step)
   -- Never past the end: what goes back to the tail must not come round again.
-  local pops = math.min(want + each, redis.call('LLEN', ready))
+  local pops = math.min(want + bound, redis.call('LLEN', ready))
   while #jobs < want and bytes_left > 0 and pops > 0 do
     local body = redis.call('LPOP', ready)
     if not body then
@@ -97,10 +99,6 @@ if want > 0 then
     if at == nil then
       if set_aside(body) then
         aside[#aside + 1] = {#body, length}
-      else
-        aside[#aside + 1] = {#body, length .. ' (the quarantine is full: it went to the end of the queue)'}
-        pops = 0
-        woken = woken + 1
       end
     else
       local member = string.sub(body, 1, at) .. string.format('%d', count + 1) .. string.sub(body, at + length + 1)
@@ -141,8 +139,10 @@ local function look(source)
     next_due = first[2]
   end
 end
-look(delayed)
-if ARGV[7] == '1' then
+if bound > 0 then
+  look(delayed)
+end
+if bound > 0 and ARGV[7] == '1' then
   look(reserved)
 end
-return {settled, jobs, aside, next_due, left}
+return {settled, jobs, aside, next_due, left, unplaced}

@@ -102,6 +102,7 @@ struct Entry {
     pid: u32,
     phase: Phase,
     orders: UnboundedSender<Order>,
+    stage: Arc<tokio::sync::Mutex<()>>,
     born: Instant,
     jobs: u64,
     /// The restart signal as this child last read it.
@@ -197,7 +198,7 @@ impl Pool {
         let child = state.children.get_mut(&id).expect("just found");
         child.phase = Phase::Busy;
         child.jobs += 1;
-        Seat { pool: self.clone(), id, token, orders: child.orders.clone() }
+        Seat { pool: self.clone(), id, token, orders: child.orders.clone(), stage: child.stage.clone() }
     }
 
     /// No further jobs. Where a signal was the reason the children hear it, as a PHP worker would from Supervisor:
@@ -340,12 +341,18 @@ pub(crate) struct Seat {
     /// The assignment's number.
     pub(crate) token: u64,
     orders: UnboundedSender<Order>,
+    stage: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Seat {
     /// Gives it the job.
     pub(crate) fn run(&self, job: Assignment) {
         let _ = self.orders.send(Order::Run(job));
+    }
+
+    /// One attempt of a child after the other: what is told of the next waits for the end of the last.
+    pub(crate) async fn stage(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        self.stage.clone().lock_owned().await
     }
 
     /// The job is settled: the child will want another in a moment.

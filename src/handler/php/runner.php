@@ -16,6 +16,11 @@ const RESTART = 'illuminate:queue:restart';
 // Longest wait in one pop(), so that Looping, maintenance, pauses and signals are looked at in between.
 const WAIT_SECONDS = 1;
 
+// PHP defines these only for a script that it reads from a file.
+defined('STDIN') || define('STDIN', fopen('php://stdin', 'r'));
+defined('STDOUT') || define('STDOUT', fopen('php://stdout', 'w'));
+defined('STDERR') || define('STDERR', fopen('php://stderr', 'w'));
+
 /** Frames over the socket: lengths of head and body (32 bits each, big endian), a JSON head, a raw body. */
 final class Link
 {
@@ -223,10 +228,6 @@ final class Queue
 (function () use ($argv) {
     [, $socket] = $argv;
     $argv = array_merge(['artisan'], array_slice($argv, 2));
-    // PHP defines these only for a script that is a file; jobs use them.
-    foreach (['STDIN' => 'r', 'STDOUT' => 'w', 'STDERR' => 'w'] as $name => $mode) {
-        defined($name) || define($name, fopen('php://'.strtolower($name), $mode));
-    }
     // What the application sees is artisan's command line.
     $GLOBALS['argv'] = $_SERVER['argv'] = $argv;
     $GLOBALS['argc'] = $_SERVER['argc'] = count($argv);

@@ -11,12 +11,41 @@ use crate::control::Signal;
 use crate::events::{Event, HandBack};
 use crate::job::{Job, Payload, Settlement};
 use crate::memory;
-use crate::queue::Exchange;
+use crate::queue::{Exchange, Reservation};
 use crate::worker::desk::Say;
 use crate::worker::stop::StopReason;
 
+/// How long a worker that was told to stop waits for a Redis that is not there, where `--grace` does not say.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 impl Ledger {
-    /// Everything called back is gone: back to the head of its queue, in the first order.
+    /// What was called back goes back once all are gone, so that their first order is kept; one handler that lingers
+    /// does not keep the others for longer than a second.
+    pub(super) fn parts_now(&self) -> bool {
+        let leaving = matches!(self.phase, Phase::Leaving(_)) && !self.parting.is_empty();
+        leaving && (self.held.is_empty() || self.part_at.is_some_and(|at| at <= Instant::now()))
+    }
+
+    /// Told to stop while Redis is not there: what is held stays reserved until its lease runs out.
+    pub(super) fn gives_up(&mut self) -> bool {
+        let handlers_are_gone = self.held.len() == self.confirming.len() && self.in_php == 0;
+        let time = self.give_up_at.is_some_and(|at| at <= Instant::now());
+        if self.down_until.is_none() || !handlers_are_gone || !time {
+            return false;
+        }
+        let pending = self.lines.iter_mut().flat_map(|line| line.pending.drain(..));
+        let pending = pending.map(|pending| pending.settling.reservation);
+        let parting = self.parting.drain(..).map(|(_, reservation, _)| reservation);
+        let held = std::mem::take(&mut self.held).into_values().map(|held| held.reservation);
+        let left: Vec<Reservation> = pending.chain(parting).chain(held).collect();
+        self.confirming.clear();
+        self.lines.iter_mut().for_each(|line| (line.unsure, line.woken) = (None, 0));
+        self.shared.events.emit(Event::LeftReserved { jobs: left.len() });
+        left.into_iter().for_each(Reservation::close);
+        true
+    }
+
+    /// Back to the head of its queue, in the first order.
     pub(super) fn part(&mut self) {
         let mut parting = std::mem::take(&mut self.parting);
         parting.sort_by_key(|(id, ..)| *id);
@@ -27,7 +56,7 @@ impl Ledger {
                 let job = Job { connection, queue, attempts: reservation.attempts(), payload };
                 self.shared.events.emit(Event::HandedBack { job, why: HandBack::Stopping });
             }
-            self.pend(index, reservation, Settlement::HandBack, Some(answer));
+            self.pend(index, reservation, Settlement::HandBack, Vec::new(), Some(answer));
         }
     }
 
@@ -89,10 +118,15 @@ impl Ledger {
                 if phase == Phase::Working {
                     self.drain(StopReason::Interrupted);
                 }
-                self.grace_ends = self.shared.options.grace.map(|grace| Instant::now() + grace);
+                let grace = self.shared.options.grace;
+                self.grace_ends = grace.map(|grace| Instant::now() + grace);
+                self.give_up_at = Some(Instant::now() + grace.unwrap_or(PATIENCE));
             }
-            (Signal::Stop, Phase::Draining(reason)) => self.leave(reason),
-            (Signal::Stop, _) => {}
+            (Signal::Stop, Phase::Draining(reason)) => {
+                self.give_up_at = Some(Instant::now());
+                self.leave(reason);
+            }
+            (Signal::Stop, _) => self.give_up_at = Some(Instant::now()),
             (Signal::Pause, _) => {
                 self.paused = true;
                 self.shared.events.emit(Event::Paused);
@@ -108,6 +142,7 @@ impl Ledger {
 
     pub(super) fn leave(&mut self, reason: StopReason) {
         self.phase = Phase::Leaving(reason);
+        self.part_at = Some(Instant::now() + Duration::from_secs(1));
         for held in self.held.values() {
             held.hand_back.cancel();
         }
@@ -115,6 +150,13 @@ impl Ledger {
 
     /// The last words to Redis: end a wait that is under way, and give back the tokens in hand.
     pub(super) async fn farewell(&mut self) {
+        if self.down_until.is_some() {
+            // Nobody to say it to.
+            if let Some(waiting) = self.waiting.take() {
+                waiting.abort();
+            }
+            return;
+        }
         if let Some(mut waiting) = self.waiting.take() {
             let answer = loop {
                 self.shared.queue.wake().await;

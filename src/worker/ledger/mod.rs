@@ -80,6 +80,8 @@ pub(super) struct Ledger {
     held: BTreeMap<Id, Held>,
     /// Called back while leaving; they go back together, in their first order.
     parting: Vec<(Id, Reservation, oneshot::Sender<bool>)>,
+    /// Asked to be renewed before anything else is done about them.
+    confirming: Vec<(Id, oneshot::Sender<bool>)>,
     next_id: Id,
     /// Slots of this process in use: running or resting.
     busy: usize,
@@ -105,6 +107,10 @@ pub(super) struct Ledger {
     next_poll: Instant,
     next_renewal: Instant,
     grace_ends: Option<Instant>,
+    /// When what was called back goes back, whoever lingers.
+    part_at: Option<Instant>,
+    /// Told to stop, and Redis is not there: nothing is waited for any longer than this.
+    give_up_at: Option<Instant>,
     /// Redis is asked nothing before this: the last call failed.
     down_until: Option<Instant>,
     down_pause: Duration,
@@ -128,6 +134,7 @@ impl Ledger {
             lines,
             held: BTreeMap::new(),
             parting: Vec::new(),
+            confirming: Vec::new(),
             next_id: 0,
             busy: 0,
             in_php: 0,
@@ -146,6 +153,8 @@ impl Ledger {
             next_poll,
             next_renewal,
             grace_ends: None,
+            part_at: None,
+            give_up_at: None,
             down_until: None,
             down_pause: Duration::ZERO,
         }
@@ -156,7 +165,7 @@ impl Ledger {
         let mut signals_open = true;
         loop {
             while let Ok(say) = self.told.try_recv() {
-                self.hear(say).await;
+                self.hear(say);
             }
             if let Some(reason) = self.step().await {
                 self.attempts.close();
@@ -178,7 +187,7 @@ impl Ledger {
             self.listen();
             let wake_at = self.next_deadline();
             tokio::select! {
-                Some(say) = self.told.recv() => self.hear(say).await,
+                Some(say) = self.told.recv() => self.hear(say),
                 signal = signals.recv(), if signals_open => match signal {
                     Some(signal) => self.obey(signal),
                     None => signals_open = false,
@@ -196,17 +205,21 @@ impl Ledger {
     async fn step(&mut self) -> Option<StopReason> {
         let now = Instant::now();
         if self.down_until.is_some_and(|until| until > now) {
+            self.stop_checks();
             return self.ended();
         }
         if now >= self.next_renewal {
             self.renew().await;
         }
         self.stop_checks();
-        if matches!(self.phase, Phase::Leaving(_)) && self.held.is_empty() {
+        if self.parts_now() {
             self.part();
         }
+        self.confirm().await;
         if self.may_reserve() {
             self.settle_pending(true).await;
+        }
+        if self.may_reserve() {
             self.reserve().await;
         }
         self.settle_pending(false).await;
@@ -214,11 +227,17 @@ impl Ledger {
         self.ended()
     }
 
-    fn ended(&self) -> Option<StopReason> {
+    fn ended(&mut self) -> Option<StopReason> {
         match self.phase {
             Phase::Working => None,
-            Phase::Draining(reason) | Phase::Leaving(reason) => self.is_done().then_some(reason),
+            Phase::Draining(reason) | Phase::Leaving(reason) => {
+                (self.is_done() || self.gives_up()).then_some(reason)
+            }
         }
+    }
+
+    fn is_over(&self) -> bool {
+        self.phase != Phase::Working && self.is_done()
     }
 
     fn is_done(&self) -> bool {
@@ -234,14 +253,10 @@ impl Ledger {
         if self.down_until.is_some_and(|until| until > Instant::now()) {
             return false;
         }
-        let parting =
-            matches!(self.phase, Phase::Leaving(_)) && self.held.is_empty() && !self.parting.is_empty();
-        let pending = self.lines.iter().any(|line| !line.pending.is_empty() || line.unsure.is_some());
-        parting
-            || pending
-            || self.may_reserve()
-            || Instant::now() >= self.next_renewal
-            || self.ended().is_some()
+        let parting = self.parts_now() || !self.confirming.is_empty();
+        let reserves = self.may_reserve();
+        let pending = self.lines.iter().any(|line| line.has_something_to_say(reserves));
+        parting || pending || reserves || Instant::now() >= self.next_renewal || self.is_over()
     }
 
     fn free(&self) -> Free {
@@ -310,7 +325,7 @@ impl Ledger {
     /// Sends what is pending on every queue; where a reserve follows on that queue, it goes along.
     async fn settle_pending(&mut self, reserve_follows: bool) {
         for index in 0..self.lines.len() {
-            while !self.lines[index].pending.is_empty() || self.lines[index].unsure.is_some() {
+            while self.lines[index].has_something_to_say(reserve_follows || self.may_reserve()) {
                 let line = &self.lines[index];
                 let goes_along = reserve_follows
                     && line.unsure.is_none()
@@ -333,11 +348,17 @@ impl Ledger {
         let name = line.name.clone();
         if let Some((token, sent)) = line.unsure {
             match shared.queue.recover(&name, token).await {
-                Ok(recovered) => {
-                    self.lines[index].unsure = None;
-                    self.up();
-                    self.take(index, recovered, sent);
-                }
+                Ok(recovered) => match self.still_held(&name, recovered).await {
+                    Ok(recovered) => {
+                        self.lines[index].unsure = None;
+                        self.up();
+                        self.take(index, recovered, sent);
+                    }
+                    Err(error) => {
+                        self.down(&error);
+                        return None;
+                    }
+                },
                 Err(error) => {
                     self.down(&error);
                     return None;
@@ -345,12 +366,12 @@ impl Ledger {
             }
             return Some(Asked { progressed: true, left: 1 });
         }
-        let mut batch: Vec<Pending> = line.pending.drain(..line.batch()).collect();
+        let mut batch: Vec<Pending> = line.pending.split_off(line.pending.len() - line.batch());
         let mut answers = Vec::with_capacity(batch.len());
         let mut settle = Vec::with_capacity(batch.len());
-        for Pending { id, settling, answer, sent } in batch.drain(..) {
+        for Pending { id, settling, answer, events, sent } in batch.drain(..) {
             settle.push(settling);
-            answers.push((id, answer, sent));
+            answers.push((id, answer, events, sent));
         }
         let now = shared.clock.now();
         let token = Token::random();
@@ -360,18 +381,32 @@ impl Ledger {
             Ok(done) => {
                 self.up();
                 let line = &mut self.lines[index];
+                line.woken = 0;
                 if want > 0 {
-                    line.woken = 0;
                     line.next_due = done.next_due;
                 }
-                for ((settling, (_, answer, sent)), held) in settle.into_iter().zip(answers).zip(done.settled)
+                for ((settling, (_, answer, events, sent)), held) in
+                    settle.into_iter().zip(answers).zip(done.settled)
                 {
                     settling.reservation.close();
+                    // Sent before and not found now: it took effect then.
+                    let held = held || sent;
+                    if held {
+                        events.into_iter().for_each(|event| shared.events.emit(event));
+                    }
                     if let Some(answer) = answer {
-                        let _ = answer.send(held || sent);
+                        let _ = answer.send(held);
                     }
                 }
                 let progressed = !done.reserved.is_empty() || !done.quarantined.is_empty();
+                if done.unplaced > 0 {
+                    if !progressed {
+                        // What is at the head cannot be read and there is no room to set it aside.
+                        self.lines[index].hold_off(Instant::now());
+                    }
+                    let (queue, payloads) = (name.clone(), done.unplaced);
+                    shared.events.emit(Event::QuarantineFull { queue, payloads });
+                }
                 for (bytes, reason) in done.quarantined {
                     shared.events.emit(Event::Quarantined { queue: name.clone(), bytes, reason });
                 }
@@ -383,13 +418,12 @@ impl Ledger {
                 Some(Asked { progressed, left: done.left })
             }
             Err(error) => {
-                let resend = settle.into_iter().zip(answers);
-                let resend =
-                    resend.map(|(settling, (id, answer, _))| Pending { id, settling, answer, sent: true });
+                let resend = settle.into_iter().zip(answers).map(|(settling, (id, answer, events, _))| {
+                    Pending { id, settling, answer, events, sent: true }
+                });
                 let line = &mut self.lines[index];
-                let later = std::mem::take(&mut line.pending);
-                line.pending = resend.chain(later).collect();
-                if want > 0 {
+                line.pending.extend(resend);
+                if want > 0 && error.may_have_happened() {
                     line.unsure = Some((token, now));
                 }
                 self.down(&error);
@@ -408,7 +442,7 @@ impl Ledger {
                 Err(error) => {
                     let (queue, bytes) = (reservation.queue().clone(), reservation.popped().len());
                     self.shared.events.emit(Event::Quarantined { queue, bytes, reason: error.to_string() });
-                    self.pend(index, reservation, Settlement::Quarantine, None);
+                    self.pend(index, reservation, Settlement::Quarantine, Vec::new(), None);
                     continue;
                 }
             };
@@ -439,14 +473,14 @@ impl Ledger {
                 HandBack::NoFreeChild | HandBack::NoFreeSlot => {
                     self.lines[index].block(why == HandBack::NoFreeChild, now);
                     self.shared.events.emit(Event::HandedBack { job, why });
-                    self.pend(index, reservation, Settlement::HandBack, None);
+                    self.pend(index, reservation, Settlement::HandBack, Vec::new(), None);
                     continue;
                 }
                 _ => {}
             }
             back = true;
             self.shared.events.emit(Event::HandedBack { job, why });
-            self.pend(index, reservation, Settlement::HandBack, None);
+            self.pend(index, reservation, Settlement::HandBack, Vec::new(), None);
         }
         let line = &mut self.lines[index];
         if back {
@@ -474,7 +508,7 @@ impl Ledger {
         *(if in_php { &mut self.in_php } else { &mut self.busy }) += 1;
         let hand_back = CancellationToken::new();
         let lost = Arc::new(AtomicBool::new(false));
-        let desk = Desk::new(id, self.say.clone());
+        let desk = Desk::new(id, in_php, self.say.clone());
         let reserved = self.pool().map(|_| reservation.reserved()).unwrap_or_default();
         let (renewed, shared) = (Instant::now(), self.shared.clone());
         let held = Held { reservation, renewed, in_php, hand_back: hand_back.clone(), lost: lost.clone() };
@@ -496,15 +530,16 @@ impl Ledger {
         index: usize,
         reservation: Reservation,
         settlement: Settlement,
+        events: Vec<Event>,
         answer: Option<oneshot::Sender<bool>>,
     ) {
         let settling = Settling { reservation, settlement };
-        self.lines[index].pending.push(Pending { id: 0, settling, answer, sent: false });
+        self.lines[index].pending.push(Pending { id: 0, settling, answer, events, sent: false });
     }
 
-    async fn hear(&mut self, say: Say) {
+    fn hear(&mut self, say: Say) {
         match say {
-            Say::Settle(id, settlement, answer) => {
+            Say::Settle(id, settlement, events, answer) => {
                 let Some(held) = self.release_slot(id) else { return };
                 if settlement == Settlement::HandBack {
                     self.taken = self.taken.saturating_sub(1);
@@ -514,7 +549,7 @@ impl Ledger {
                     let _ = answer.send(false);
                 } else {
                     let index = self.line_of(&held.reservation);
-                    self.pend(index, held.reservation, settlement, Some(answer));
+                    self.pend(index, held.reservation, settlement, events, Some(answer));
                 }
             }
             Say::HandBack(id, answer) => {
@@ -522,10 +557,7 @@ impl Ledger {
                 self.taken = self.taken.saturating_sub(1);
                 self.parting.push((id, held.reservation, answer));
             }
-            Say::Confirm(id, answer) => {
-                let held = self.confirm(id).await;
-                let _ = answer.send(held);
-            }
+            Say::Confirm(id, answer) => self.confirming.push((id, answer)),
             Say::Abandon(id) => {
                 if let Some(held) = self.release_slot(id) {
                     held.reservation.close();
@@ -563,7 +595,7 @@ impl Ledger {
             self.busy -= 1;
             self.hungry = true;
         } else {
-            let desk = Desk::new(id, self.say.clone());
+            let desk = Desk::new(id, false, self.say.clone());
             tokio::spawn(async move {
                 tokio::time::sleep(rest).await;
                 desk.rested();

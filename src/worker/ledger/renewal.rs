@@ -9,14 +9,17 @@ use tokio::time::Instant;
 
 use super::{Held, Ledger, third};
 use crate::events::Event;
-use crate::queue::Reservation;
+use crate::queue::{Error, Reservation};
 use crate::worker::desk::Id;
 
 impl Ledger {
-    /// Renews one reservation now and tells whether it is still held; waits for Redis as long as it takes.
-    pub(super) async fn confirm(&mut self, id: Id) -> bool {
-        loop {
-            let Some(held) = self.held.get_mut(&id) else { return false };
+    /// Renews what attempts have asked to be sure of, and answers them. What could not be asked is asked again.
+    pub(super) async fn confirm(&mut self) {
+        while let Some((id, answer)) = self.confirming.pop() {
+            let Some(held) = self.held.get_mut(&id) else {
+                let _ = answer.send(false);
+                continue;
+            };
             let expires_at = self.shared.clock.now() + self.shared.options.lease_seconds();
             let asked = Instant::now();
             let queue = held.reservation.queue().clone();
@@ -24,20 +27,44 @@ impl Ledger {
                 Ok(answers) => {
                     held.renewed = asked;
                     let holds = answers.first() == Some(&true);
-                    if !holds {
-                        held.lost.store(true, Ordering::Relaxed);
-                    }
-                    return holds;
+                    held.lost.fetch_or(!holds, Ordering::Relaxed);
+                    let _ = answer.send(holds);
+                    self.up();
                 }
                 Err(error) => {
+                    self.confirming.push((id, answer));
                     self.down(&error);
-                    tokio::time::sleep(self.down_pause).await;
+                    return;
                 }
             }
         }
     }
 
-    /// Renews what is older than a third of a lease, one call a queue.
+    /// Those of recovered reservations that are still held, renewed: their lease began with the reserve whose answer was
+    /// lost.
+    pub(super) async fn still_held(
+        &self,
+        queue: &str,
+        recovered: Vec<Reservation>,
+    ) -> Result<Vec<Reservation>, Error> {
+        let expires_at = self.shared.clock.now() + self.shared.options.lease_seconds();
+        let asked: Vec<&Reservation> = recovered.iter().collect();
+        let answers = match asked.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.shared.queue.renew(queue, &asked, expires_at).await,
+        };
+        let (mut held, mut gone) = (Vec::new(), recovered);
+        if let Ok(answers) = &answers {
+            let pairs = std::mem::take(&mut gone).into_iter().zip(answers);
+            for (reservation, holds) in pairs {
+                if *holds { held.push(reservation) } else { gone.push(reservation) }
+            }
+        }
+        gone.into_iter().for_each(Reservation::close);
+        answers.map(|_| held)
+    }
+
+    /// Renews what is older than a sixth of a lease, one call a queue, every third: so nothing ever gets older than half.
     pub(super) async fn renew(&mut self) {
         let third = third(&self.shared);
         self.next_renewal = Instant::now() + third;
@@ -48,7 +75,7 @@ impl Ledger {
             let due: Vec<(Id, &Held)> = self
                 .held
                 .iter()
-                .filter(|(_, held)| *held.reservation.queue() == name && held.renewed + third <= asked)
+                .filter(|(_, held)| *held.reservation.queue() == name && held.renewed + third / 2 <= asked)
                 .filter(|(_, held)| !held.lost.load(Ordering::Relaxed))
                 .map(|(&id, held)| (id, held))
                 .collect();

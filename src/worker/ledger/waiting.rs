@@ -51,6 +51,8 @@ impl Ledger {
         let down = self.down_until.filter(|until| *until > now);
         let mut times = vec![down.unwrap_or(self.next_renewal)];
         times.extend(self.grace_ends.filter(|_| matches!(self.phase, Phase::Draining(_))));
+        times.extend(self.part_at.filter(|at| *at > now && !self.parting.is_empty()));
+        times.extend(self.give_up_at.filter(|at| *at > now && self.down_until.is_some()));
         if self.phase == Phase::Working && down.is_none() && !self.paused && self.free().any() > 0 {
             times.push(self.next_poll);
             times.extend(self.lines.iter().filter_map(|line| line.probe).map(|probe| probe.at));

@@ -6,4 +6,6 @@ namespace App\Models;
 class User extends \Illuminate\Database\Eloquent\Model
 {
     public $timestamps = false;
+
+    protected $guarded = [];
 }
