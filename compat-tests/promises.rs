@@ -110,6 +110,23 @@ fn a_reserve_whose_answer_is_cut_off_costs_no_attempt() {
 }
 
 #[test]
+fn a_job_that_fails_after_its_lease_was_lost_leaves_its_slot() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "WaitsForGate", "args": ["g"], "with": {"timeout": 1}}]));
+    let worker = start(&app, &["--concurrency=1"]);
+    wait_until("it runs", || started(&app, 1) == 1);
+    assert_eq!(length(&redis, "DEL", &app.key("queues:default:reserved")), 1);
+    app.push(&json!([{"job": "Succeed", "args": ["next"]}]));
+    app.wait_for_trace("Succeed next attempt 1");
+    worker.signal("TERM");
+    let end = worker.finish();
+    assert_eq!(end.code, 0, "{}", end.stderr);
+    assert!(end.stderr.contains("the reservation was lost"), "{}", end.stderr);
+    assert_eq!(app.failed_rows().len(), 0);
+}
+
+#[test]
 fn pushes_start_without_a_poll_having_fired() {
     let redis = Redis::start();
     let app = App::new(&redis);

@@ -230,48 +230,105 @@ fn what_breaks_the_protocol_costs_its_writer_its_process_and_nobody_else() {
     let frame = |json: &str, body: u32| {
         [&(json.len() as u32).to_be_bytes()[..], &body.to_be_bytes(), json.as_bytes()].concat()
     };
-    let hostile: [(&str, Vec<u8>); 6] = [
+    let base64 = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let killed = [
         ("noise", vec![0xff; 4096]),
         ("no-json", frame("O:8:\"stdClass\":0:{}", 0)),
         ("unknown", frame(r#"{"say":"shutdown"}"#, 0)),
         ("negative", frame(r#"{"say":"released","token":-1,"at":0}"#, 0)),
         ("a-body", frame(r#"{"say":"ask"}"#, 1 << 30)),
-        ("endless", [&[0, 3, 255, 255, 0, 0, 0, 0][..], &[b'['; 300_000]].concat()),
+        ("long-head", [[0, 4, 0, 1], [0; 4]].concat()),
     ];
-    let base64 = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
-    // What is said of another's job is nothing, though it is well formed.
-    let forged: Vec<u8> = (0..20)
-        .flat_map(|token| frame(&format!(r#"{{"say":"timed_out","token":{}}}"#, 1000 + token), 0))
-        .collect();
-    app.push(&json!([{"job": "Hostile", "args": ["forged", base64(&forged), "go on"]}]));
-    for (name, bytes) in &hostile {
-        // The pieces are short enough for one argument.
-        let bytes = &bytes[..bytes.len().min(60_000)];
-        app.push(&json!([{"job": "Hostile", "args": [name, base64(bytes)]}, {"job": "Succeed", "args": [format!("after-{name}")]}]));
+    for (name, bytes) in &killed {
+        app.push(&json!([{"job": "Hostile", "args": [name, base64(bytes)]},
+                         {"job": "Succeed", "args": [format!("after-{name}")]}]));
     }
-    let half = base64(&frame(r#"{"say":"deleted","token":0}"#, 0)[..12]);
-    app.push(&json!([{"job": "Hostile", "args": ["half", half, "exit"]},
+    let half = frame(r#"{"say":"deleted","token":0}"#, 0);
+    // What is said of another's job is nothing, though it is well formed.
+    let forged: Vec<u8> =
+        (1000..1020).flat_map(|token| frame(&format!(r#"{{"say":"deleted","token":{token}}}"#), 0)).collect();
+    app.push(&json!([{"job": "Hostile", "args": ["half", base64(&half[..12]), "exit"]},
+                     {"job": "Hostile", "args": ["unfinished", base64(&half[..12])], "with": {"timeout": 1}},
+                     {"job": "Hostile", "args": ["forged", base64(&forged), "go on"]},
+                     {"job": "Hostile", "args": ["shut", "", "shut"]},
                      {"job": "Hostile", "args": ["again", base64(&[0xff; 8])], "with": {"tries": 2, "backoff": 0}}]));
-    let worker = start(&app, 2, &["--timeout=2"]);
-    let pid = worker.pid();
+    let worker = start(&app, 2, &[]);
     wait_until("the jobs to be settled", || is_settled(&redis, &app, &["default"]));
-    assert!(!is_gone(pid));
     let log = stop(worker);
 
-    let names = hostile.iter().map(|(name, _)| *name);
-    let mut expected: BTreeSet<String> = names.clone().map(|name| format!("Hostile {name}")).collect();
-    expected.extend(names.map(|name| format!("Succeed after-{name}")));
-    expected.extend(["forged", "half", "again"].map(|name| format!("Hostile {name}")));
+    let names = killed.iter().map(|(name, _)| *name);
+    let mut expected: BTreeSet<String> = names.clone().map(|name| format!("Succeed after-{name}")).collect();
+    let others = ["half", "unfinished", "forged", "shut", "again"];
+    expected.extend(names.clone().chain(others).map(|name| format!("Hostile {name}")));
     let recovered = BTreeMap::from([("Hostile again".to_owned(), 2)]);
     assert_eq!(Account::of(&app.trace(), &expected), Account { recovered, ..Account::default() }, "{log}");
     let rows = app.failed_rows();
-    assert_eq!(rows.len(), 7, "{log}");
-    for row in &rows {
-        let why = row["exception"].as_str().unwrap();
-        let crash = why.contains("was ended by signal 9 (SIGKILL)") || why.contains("exited with code 0");
-        assert!(crash || row["payload"].as_str().unwrap().contains("endless"), "{why}");
+    let mut why: BTreeMap<&str, &str> = names.map(|name| (name, "was ended by signal 9 (SIGKILL)")).collect();
+    // One may be killed for its half frame before its own exit is through.
+    why.extend([("half", "its PHP process "), ("unfinished", "has been attempted too many times")]);
+    assert_eq!(rows.len(), why.len(), "{log}");
+    for (name, why) in why {
+        let name = format!("\\\"{name}\\\"");
+        let row = rows.iter().find(|row| row["payload"].as_str().unwrap().contains(&name));
+        let told = row.unwrap_or_else(|| panic!("{name}: {log}"))["exception"].as_str().unwrap();
+        assert!(told.contains(why), "{name}: {told}");
     }
-    assert!(log.contains("a PHP child broke the protocol"), "{log}");
+    // Those six, the half of one and the one that was run again.
+    assert_eq!(lines(&log, "a PHP child broke the protocol").count(), 9, "{log}");
+}
+
+#[test]
+fn a_job_that_turned_its_alarm_off_is_ended_by_the_parent() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "Crashes", "args": ["deaf", 1, "deaf"], "with": {"timeout": 1}},
+                     {"job": "Crashes", "args": ["deaf-again", 1, "deaf"], "with": {"timeout": 1, "tries": 2, "backoff": 0}},
+                     {"job": "Succeed", "args": ["s"]}]));
+    let worker = start(&app, 2, &[]);
+    wait_until("the jobs to be settled", || is_settled(&redis, &app, &["default"]));
+    let log = stop(worker);
+    let expected = ["Crashes deaf", "Crashes deaf-again", "Succeed s"].map(str::to_owned).into();
+    let recovered = BTreeMap::from([("Crashes deaf-again".to_owned(), 2)]);
+    assert_eq!(Account::of(&app.trace(), &expected), Account { recovered, ..Account::default() }, "{log}");
+    let rows = app.failed_rows();
+    assert_eq!(rows.len(), 1);
+    let told = rows[0]["exception"].as_str().unwrap();
+    assert!(told.contains("has been attempted too many times or run too long"), "{told}");
+}
+
+#[test]
+fn a_crash_while_the_worker_drains_is_failed_by_the_app_before_its_end() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "Crashes", "args": ["a", 1, "kill", "wait"]}, {"job": "Crashes", "args": ["b", 1, "exit", "wait"]}]));
+    let worker = start(&app, 2, &[]);
+    app.wait_for_trace("Crashes a attempt 1");
+    app.wait_for_trace("Crashes b attempt 1");
+    worker.signal_group("TERM");
+    wait_for_log(&worker, "taking no more jobs, waiting for 2 that run");
+    app.open_gate("a");
+    app.open_gate("b");
+    let end = worker.finish();
+    assert_eq!(end.code, 0, "{}", end.stderr);
+    assert!(is_settled(&redis, &app, &["default"]));
+    let failed =
+        app.trace().into_iter().filter(|line| line.contains(" failed Handover\\JobCrashed: ")).count();
+    assert_eq!((failed, app.failed_rows().len()), (2, 2), "{}", end.stderr);
+}
+
+#[test]
+fn children_above_their_memory_are_replaced_after_the_job() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "EatsMemory", "args": ["e-%i", 140], "count": 6}, {"job": "Succeed", "args": ["s-%i"], "count": 6}]));
+    let worker = start(&app, 2, &[]);
+    wait_until("the jobs to be settled", || is_settled(&redis, &app, &["default"]));
+    wait_until("six ends", || ended(&worker.stderr()).len() == 6);
+    let log = stop(worker);
+    let expected = (0..6).flat_map(|n| [format!("EatsMemory e-{n}"), format!("Succeed s-{n}")]).collect();
+    assert_eq!(Account::of(&app.trace(), &expected), Account::default(), "{log}");
+    assert_eq!(lines(&log, "exited with code 12").count(), 6, "{log}");
+    assert_eq!(app.failed_rows().len(), 0);
 }
 
 #[test]
@@ -364,4 +421,21 @@ fn children_are_replaced_after_their_share_without_a_gap() {
     assert!(up_since(&log, 2).iter().all(|up| *up >= 2), "{log}");
     assert_eq!(app.trace().iter().filter(|line| line.ends_with("attempt 1 ends")).count(), 60);
     assert_eq!(app.failed_rows().len(), 0);
+}
+
+#[test]
+fn a_worker_that_is_ended_soon_says_nothing_against_its_app() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "WaitsForGate", "args": ["g"]}]));
+    let worker = start(&app, 2, &[]);
+    app.wait_for_trace("WaitsForGate g attempt 1 waits");
+    wait_until_up(&worker, 2);
+    worker.signal("TERM");
+    // The idle one leaves at once, soon after its start and without ever having had a job.
+    wait_for_log(&worker, "exited with code 0");
+    app.open_gate("g");
+    let end = worker.finish();
+    assert_eq!(end.code, 0, "{}", end.stderr);
+    assert!(!end.stderr.contains("does not boot"), "{}", end.stderr);
 }

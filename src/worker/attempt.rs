@@ -199,6 +199,8 @@ pub(super) async fn fail(
     let Shared { events, clock, failed, pool, .. } = shared;
     let Failing { job, reserved, desk, hand_back, by_app } = failing;
     if !desk.confirm().await {
+        // Another worker has it: off the books, or its slot would never be free and the worker never end.
+        desk.abandon().await;
         return Failed::LeaseLost;
     }
     let record =

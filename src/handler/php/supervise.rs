@@ -115,15 +115,16 @@ async fn start(pool: &Pool) {
 impl Pool {
     /// A child is gone.
     fn ended(&self, id: u64, death: &Death) {
-        let (entry, ready) = {
+        let (entry, ready, draining) = {
             let mut state = self.state();
             let Some(entry) = state.children.remove(&id) else { return };
             let ready = state.children.values().filter(|child| child.is_up()).count();
-            (entry, ready)
+            (entry, ready, state.draining)
         };
         let how = death.how.clone();
-        // One that ends without ever having run a job, soon after it was ready, is no better than one that never was.
-        let useless = entry.jobs == 0 && entry.born.elapsed() < Duration::from_secs(2);
+        // One that ends without ever having run a job, soon after it was ready, is no better than one that never was;
+        // while the worker ends that is what all are told to do.
+        let useless = !draining && entry.jobs == 0 && entry.born.elapsed() < Duration::from_secs(2);
         if (entry.phase == Phase::Booting || useless) && !entry.retiring {
             self.stillborn(death);
         } else {

@@ -1,7 +1,8 @@
 <?php
 // Takes its own process with it at its first `times` attempts. `how`: kill (SIGKILL, as the kernel does when memory is
-// short), segv, exit (code 3), memory (PHP's own limit), loop (until the job's time is up). `first`: before that it
-// settles itself by delete or release (for 30 seconds; the Unix times around the call are traced).
+// short), segv, exit (code 3), memory (PHP's own limit), loop (until the job's time is up), deaf (the same with its alarm
+// turned off). `first`: before that it settles itself by delete or release (for 30 seconds; the Unix times around the call
+// are traced), or it waits for its gate as WaitsForGate does.
 
 namespace App\Jobs;
 
@@ -30,10 +31,14 @@ class Crashes extends Job
     private function settle(): void
     {
         $before = time();
+        while ($this->first === 'wait' && ! file_exists(storage_path("gates/{$this->name}"))) {
+            usleep(5_000);
+            clearstatcache();
+        }
         match ($this->first) {
             'delete' => $this->delete(),
             'release' => $this->release(30),
-            '' => null,
+            '', 'wait' => null,
         };
         $this->first === 'release' && $this->ran("released $before ".time());
     }
@@ -50,6 +55,8 @@ class Crashes extends Job
             case 'memory':
                 ini_set('memory_limit', '64M');
                 str_repeat('x', 128 << 20);
+            case 'deaf':
+                pcntl_alarm(0);
             case 'loop':
                 while (true);
         }

@@ -1,6 +1,6 @@
 <?php
-// Writes bytes into the socket between its own process and the worker's at its first attempt, then waits for its end,
-// or goes on where `then` says so. In a process that is no child of Handover's it does nothing.
+// Writes bytes into the socket between its own process and the worker's at its first attempt. `then`: wait for its end,
+// exit, shut the socket and go on, or just go on. In a process that is no child of Handover's it does nothing.
 
 namespace App\Jobs;
 
@@ -21,6 +21,7 @@ class Hostile extends Job
         $stream = (function () { return $this->stream; })->call($link);
         fwrite($stream, base64_decode($this->base64));
         $this->then === 'exit' && exit(0);
+        $this->then === 'shut' && stream_socket_shutdown($stream, STREAM_SHUT_RDWR);
         while ($this->then === 'wait') {
             usleep(5_000);
         }
