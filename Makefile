@@ -1,7 +1,7 @@
 # The few verbs of the project; `make` alone lists them. Never holds a step that needs more than a line: those are in
 # scripts/ and php-fixtures/.
 
-.PHONY: help demo test check fixtures
+.PHONY: help demo test check bench fixtures
 
 help: ## list these verbs
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ check: ## formatting, lints and documentation
 	cargo clippy --no-default-features --lib -- -D warnings
 	cargo build --no-default-features --lib
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items
+
+bench: ## jobs per second, memory and pick-up, beside the real queue:work
+	@scripts/bench
 
 fixtures: ## record php-fixtures/golden anew from the real Laravel
 	@scripts/setup

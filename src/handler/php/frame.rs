@@ -14,6 +14,9 @@ pub(super) const PROTOCOL: u32 = 1;
 /// The largest head that a child may send: an exception's message and a little more.
 const LARGEST_HEAD: u32 = 256 << 10;
 
+/// Bytes that are copied together to be written at once.
+const ONE_WRITE: usize = 64 << 10;
+
 /// What a child says.
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(tag = "say", rename_all = "snake_case")]
@@ -78,10 +81,18 @@ pub(super) async fn write(
     tell: &Tell<'_>,
     body: [&[u8]; 2],
 ) -> io::Result<()> {
-    stream.write_all(&head(tell, body[0].len() + body[1].len())?).await?;
+    let mut frame = head(tell, body[0].len() + body[1].len())?;
+    // A job of usual size is one write, so that its child wakes once.
     for part in body {
-        stream.write_all(part).await?;
+        if frame.len() + part.len() <= ONE_WRITE {
+            frame.extend_from_slice(part);
+        } else {
+            stream.write_all(&frame).await?;
+            frame.clear();
+            stream.write_all(part).await?;
+        }
     }
+    stream.write_all(&frame).await?;
     stream.flush().await
 }
 
