@@ -135,3 +135,29 @@ fn a_number_that_env_made_a_text_is_a_number_and_no_password_is_ever_printed() {
     assert_ne!(told.code, 0);
     assert!(!format!("{}{}", told.stdout, told.stderr).contains("hunter2"), "{}", told.stderr);
 }
+
+#[test]
+fn a_store_of_failed_jobs_that_only_php_can_write_needs_php() {
+    let redis = Redis::start();
+    let mut app = App::new(&redis);
+    app.set_env("QUEUE_FAILED_DRIVER", "database");
+    let mut command = app.command(crate::support::worker_binary());
+    command.arg("--once");
+    let told = Running::start(command).finish();
+    assert_eq!(told.code, 1);
+    assert!(told.stderr.contains("[database on sqlite]") && told.stderr.contains("With --php"), "{}", told.stderr);
+
+    // As the table was when this driver was the only one.
+    let old = ["DROP INDEX failed_jobs_uuid_unique", "ALTER TABLE failed_jobs DROP COLUMN uuid"];
+    app.sql_each(&old.map(str::to_owned));
+    // With it, even a native handler's failure is written by the app.
+    app.push(&json!([{"job": "ThrowsAlways", "args": ["a", "boom"]}]));
+    let mut command = app.command(crate::support::worker_binary());
+    command.args(["--php", "--max-jobs=1"]);
+    let end = Running::start(command).finish();
+    assert_eq!(end.code, 0, "{}", end.stderr);
+    let rows = app.failed_rows();
+    assert_eq!(rows.len(), 1, "{}", end.stderr);
+    assert!(rows[0]["exception"].as_str().unwrap().contains("boom"), "{}", rows[0]);
+    assert_eq!(app.trace()[0], "ThrowsAlways a attempt 1");
+}

@@ -79,7 +79,7 @@ pub enum Failed {
         /// The lock that PHP takes before it touches the file.
         lock: CacheLock,
     },
-    /// In a store that only the app itself can write, through a PHP process: its driver.
+    /// In a store that only the app itself can write, through a PHP process: its drivers, for messages.
     App(String),
     /// Nowhere.
     Null,
@@ -168,16 +168,6 @@ pub enum Error {
         /// The Redis connection.
         name: String,
     },
-    /// A store of failed jobs that is not supported yet.
-    #[error(
-        "queue.failed keeps failed jobs by the driver [{driver}] on [{database}]; Handover itself writes database-uuids on sqlite, file (Laravel 10.10 on) and null, so far. With --php the app writes it."
-    )]
-    FailedStore {
-        /// The driver.
-        driver: String,
-        /// The database's driver.
-        database: String,
-    },
 }
 
 impl Config {
@@ -251,7 +241,7 @@ impl Config {
             expire_reservations: !app.is_some_and(|app| app.horizon && app.retry_after.is_none()),
             max_payload: low.number("max-payload", 128 << 20)?,
             options,
-            failed: failed(app, directory, php.children > 0)?,
+            failed: failed(app, directory),
             php,
             timezone: zone,
             output_timezone: timezone(app.and_then(|app| app.output_timezone.as_deref())).unwrap_or(zone),
@@ -420,24 +410,20 @@ fn larger<'a>(backoff: &'a str, delay: &'a str) -> &'a str {
     if smaller { delay } else { backoff }
 }
 
-fn failed(app: Option<&App>, directory: &Path, pool: bool) -> Result<Failed, Error> {
-    let Some(app) = app else { return Ok(Failed::Null) };
+fn failed(app: Option<&App>, directory: &Path) -> Failed {
+    let Some(app) = app else { return Failed::Null };
     let AppFailed { driver, table, database, path, limit, locks } = &app.failed;
     match (driver.as_str(), database.driver.as_deref(), &database.path) {
-        ("null", ..) => Ok(Failed::Null),
+        ("null", ..) => Failed::Null,
         ("file", ..) if app.version() >= (10, 10) => {
             let prefixed = app.version() >= (12, 36);
             let lock = CacheLock { folder: directory.join(locks), prefixed };
-            Ok(Failed::File { path: directory.join(path), limit: *limit, lock })
+            Failed::File { path: directory.join(path), limit: *limit, lock }
         }
         ("database-uuids", Some("sqlite"), Some(path)) => {
-            Ok(Failed::Sqlite { path: directory.join(path), table: format!("{}{table}", database.prefix) })
+            Failed::Sqlite { path: directory.join(path), table: format!("{}{table}", database.prefix) }
         }
-        _ if pool => Ok(Failed::App(driver.clone())),
-        (_, database, _) => Err(Error::FailedStore {
-            driver: driver.clone(),
-            database: database.unwrap_or("no database").to_owned(),
-        }),
+        (_, database, _) => Failed::App(format!("{driver} on {}", database.unwrap_or("no database"))),
     }
 }
 

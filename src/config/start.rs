@@ -88,14 +88,12 @@ impl Worker {
             }
             #[cfg(not(feature = "sqlite"))]
             Failed::Sqlite { .. } => {
-                return Err(Exception::msg(
-                    "this build keeps no failed jobs in SQLite: enable the feature `sqlite`",
-                ));
+                worker.failed_jobs_by_the_app("sqlite, which this build lacks the feature `sqlite` for")
             }
             Failed::File { path, limit, lock } => {
                 worker.failed_jobs(FileStore::new(path, *limit, lock.clone(), config.timezone))
             }
-            Failed::App(_) => worker.failed_jobs_by_the_app(),
+            Failed::App(driver) => worker.failed_jobs_by_the_app(driver),
             Failed::Null => worker.failed_jobs(NullStore),
         })
     }

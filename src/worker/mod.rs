@@ -42,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) state: State,
     /// `None` where only the app itself can write it, through a PHP child.
     pub(crate) failed: Option<Arc<dyn FailedJobStore>>,
+    /// The name of that store.
+    pub(crate) app_store: String,
     pub(crate) php: PoolOptions,
     /// The children, once started.
     pub(crate) pool: OnceLock<Pool>,
@@ -94,6 +96,7 @@ impl Worker {
             routes: Routes::default(),
             state: State::default(),
             failed: Some(Arc::new(NullStore)),
+            app_store: String::new(),
             php: PoolOptions::default(),
             pool: OnceLock::new(),
             settings_changed: None,
@@ -192,10 +195,12 @@ impl Worker {
         self
     }
 
-    /// Failed jobs are recorded by the app itself, in a PHP child: for a table that this library cannot write.
+    /// Failed jobs are recorded by the app itself, in a PHP child: for a store that this library cannot write. `store`
+    /// names it where there are no children to do so.
     #[must_use]
-    pub fn failed_jobs_by_the_app(mut self) -> Self {
+    pub fn failed_jobs_by_the_app(mut self, store: &str) -> Self {
         self.0.failed = None;
+        self.0.app_store = store.to_owned();
         self
     }
 
@@ -234,8 +239,16 @@ impl Worker {
     /// Works until a signal or an option ends it.
     ///
     /// # Errors
-    /// Where signals cannot be listened to. Trouble with Redis is not an error: it is told as an event and waited out.
+    /// Where signals cannot be listened to, or nobody could record a failed job. Trouble with Redis is not an error: it
+    /// is told as an event and waited out.
     pub async fn run(self) -> std::io::Result<StopReason> {
+        if self.0.failed.is_none() && self.0.php.children == 0 {
+            return Err(std::io::Error::other(format!(
+                "queue.failed keeps failed jobs by [{}]; Handover itself writes database-uuids on sqlite, file (Laravel \
+                 10.10 on) and null, so far. With --php the app writes them.",
+                self.0.app_store
+            )));
+        }
         let signals = control::signals()?;
         Ok(self.work(signals).await)
     }
