@@ -145,7 +145,11 @@ fn a_store_of_failed_jobs_that_only_php_can_write_needs_php() {
     command.arg("--once");
     let told = Running::start(command).finish();
     assert_eq!(told.code, 1);
-    assert!(told.stderr.contains("[database on sqlite]") && told.stderr.contains("With --php"), "{}", told.stderr);
+    assert!(
+        told.stderr.contains("[database on sqlite]") && told.stderr.contains("With --php"),
+        "{}",
+        told.stderr
+    );
 
     // As the table was when this driver was the only one.
     let old = ["DROP INDEX failed_jobs_uuid_unique", "ALTER TABLE failed_jobs DROP COLUMN uuid"];

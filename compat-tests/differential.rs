@@ -44,7 +44,7 @@ drop_in! {
         .push(json!([{"job": "ThrowsThenSucceeds", "args": ["a", 3], "with": {"tries": 5, "backoff": [10, 50, 100]}}]))
         .work(&["--once"]).pass(10).work(&["--once"]).pass(50).work(&["--once"]).pass(100).work(&["--once"]);
     row_15_16_delayed_before_reserved_each_with_a_token: Scenario::new()
-        .push(json!([{"job": "ReleasesItself", "args": ["r", 30, 1], "with": {"tries": 5}},
+        .push(json!([{"job": "ReleasesItself", "args": ["r", 35, 1], "with": {"tries": 5}},
                      {"job": "Succeed", "args": ["d-%i"], "delay": 30, "count": 3}]))
         .work(&["--max-jobs=1"]).pass(40)
         .work(&["--max-jobs=1"]).ignore_trace();

@@ -63,7 +63,13 @@ pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
     };
     let took = started.elapsed();
     match (said.settled, death) {
-        (Some(_), death) => tell(&ticket.job, &shared, said, death.is_none(), took),
+        (Some(_), death) => {
+            if let Some(death) = &death {
+                let (job, uuid) = (ticket.job.name(), ticket.job.payload.uuid());
+                tracing::warn!(job, uuid, "its PHP process {} after the job was settled", death.how);
+            }
+            tell(&ticket.job, &shared, said, death.is_none(), took)
+        }
         (None, None) => {
             // A string job's handler that settles nothing: stock leaves the job reserved.
             ticket.desk.abandon().await;
