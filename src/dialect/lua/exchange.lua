@@ -61,59 +61,64 @@ for i = #back, 1, -1 do
   redis.call('RPUSH', notify, 1)
 end
 
-local jobs, aside = {}, {}
-if want > 0 then
-  -- 2. Move what is due, the delayed jobs first, in the order of their times.
-  local function move(source)
-    local due = redis.call('ZRANGEBYSCORE', source, '-inf', now, 'LIMIT', 0, bound)
-    if #due == 0 then
-      return
-    end
-    redis.call('ZREMRANGEBYRANK', source, 0, #due - 1)
-    for i = 1, #due do
-      redis.call('RPUSH', ready, due[i])
-      redis.call('RPUSH', notify, 1)
-    end
-  end
-  move(delayed)
-  if ARGV[7] == '1' then
-    move(reserved)
-  end
+local function earliest(source)
+  return redis.call('ZRANGE', source, 0, 0, 'WITHSCORES')[2]
+end
 
-  -- 3. Take. The token in the fraction of the score is exact: 31 bits of seconds and 20 of fraction.
-  local score = string.format('%.17g', expires + token / step)
-  -- Never past the end: what goes back to the tail must not come round again.
-  local pops = math.min(want + bound, redis.call('LLEN', ready))
-  while #jobs < want and bytes_left > 0 and pops > 0 do
-    local body = redis.call('LPOP', ready)
-    if not body then
-      break
-    end
-    pops = pops - 1
-    local at, length, count
-    if #body > largest then
-      length = 'larger than --max-payload'
+-- Moves what is due, in the order of its times; answers when the rest is.
+local function move(source)
+  local first = earliest(source)
+  if not first or tonumber(first) > tonumber(now) then
+    return first
+  end
+  local due = redis.call('ZRANGEBYSCORE', source, '-inf', now, 'LIMIT', 0, bound)
+  redis.call('ZREMRANGEBYRANK', source, 0, #due - 1)
+  for i = 1, #due do
+    redis.call('RPUSH', ready, due[i])
+    redis.call('RPUSH', notify, 1)
+  end
+  return earliest(source)
+end
+
+-- 2. Move, the delayed jobs first. A worker that may move nothing is not told of what is due either.
+local look = want > 0 and move or earliest
+local delayed_due = bound > 0 and look(delayed) or nil
+local reserved_due = bound > 0 and ARGV[7] == '1' and look(reserved) or nil
+
+-- 3. Take. The token in the fraction of the score is exact: 31 bits of seconds and 20 of fraction.
+local jobs, aside = {}, {}
+local left = redis.call('LLEN', ready)
+local score = string.format('%.17g', expires + token / step)
+-- Never past the end: what goes back to the tail must not come round again.
+local pops = want > 0 and math.min(want + bound, left) or 0
+while #jobs < want and bytes_left > 0 and pops > 0 do
+  local body = redis.call('LPOP', ready)
+  pops, left = pops - 1, left - 1
+  local at, length, count
+  if #body > largest then
+    length = 'larger than --max-payload'
+  else
+    at, length, count = locate(body)
+  end
+  if at == nil then
+    if set_aside(body) then
+      aside[#aside + 1] = {#body, length}
     else
-      at, length, count = locate(body)
+      left = left + 1
     end
-    if at == nil then
-      if set_aside(body) then
-        aside[#aside + 1] = {#body, length}
-      end
+  else
+    local member = string.sub(body, 1, at) .. string.format('%d', count + 1) .. string.sub(body, at + length + 1)
+    local added = redis.pcall('ZADD', reserved, 'NX', score, member)
+    if type(added) == 'table' then
+      redis.call('LPUSH', ready, body)
+      return redis.error_reply(added.err)
+    elseif added == 0 then
+      -- An equal payload is being worked: two jobs must not share a member.
+      redis.call('RPUSH', ready, body)
+      left = left + 1
     else
-      local member = string.sub(body, 1, at) .. string.format('%d', count + 1) .. string.sub(body, at + length + 1)
-      if redis.call('ZSCORE', reserved, member) then
-        -- An equal payload is being worked: two jobs must not share a member.
-        redis.call('RPUSH', ready, body)
-      else
-        local stored = redis.pcall('ZADD', reserved, score, member)
-        if type(stored) == 'table' and stored.err then
-          redis.call('LPUSH', ready, body)
-          return redis.error_reply(stored.err)
-        end
-        jobs[#jobs + 1] = {body, at, length, count + 1}
-        bytes_left = bytes_left - #body
-      end
+      jobs[#jobs + 1] = {body, at, length, count + 1}
+      bytes_left = bytes_left - #body
     end
   end
 end
@@ -123,26 +128,21 @@ local spare = woken - #jobs - #aside
 if spare < 0 then
   -- As LPOP with a count, which Redis before 6.2 does not know.
   redis.call('LTRIM', notify, -spare, -1)
-end
-local left = redis.call('LLEN', ready)
-if spare > 0 and left > 0 then
+elseif left > 0 then
   for _ = 1, spare do
     redis.call('LPUSH', notify, 1)
   end
 end
 
 -- 5. When there is something to do next.
-local next_due = false
-local function look(source)
-  local first = redis.call('ZRANGE', source, 0, 0, 'WITHSCORES')
-  if first[2] and (not next_due or tonumber(first[2]) < tonumber(next_due)) then
-    next_due = first[2]
+local next_due = delayed_due
+local function sooner(due)
+  if due and (not next_due or tonumber(due) < tonumber(next_due)) then
+    next_due = due
   end
 end
-if bound > 0 then
-  look(delayed)
+sooner(reserved_due)
+if #jobs > 0 and bound > 0 and ARGV[7] == '1' then
+  sooner(score)
 end
-if bound > 0 and ARGV[7] == '1' then
-  look(reserved)
-end
-return {settled, jobs, aside, next_due, left, unplaced}
+return {settled, jobs, aside, next_due or false, left, unplaced}

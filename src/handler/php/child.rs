@@ -169,6 +169,7 @@ impl Keeper {
     ) -> Death {
         let mut frames = Frames::default();
         let mut open = true;
+        let mut broken = None;
         let status = loop {
             let give_up = self.next.as_ref().map_or_else(far_away, |(_, until)| *until);
             tokio::select! {
@@ -179,7 +180,7 @@ impl Keeper {
                     Err(error) => {
                         tracing::error!(pid = self.pid, "a PHP child broke the protocol and is ended: {error}");
                         spawn::kill(self.pid);
-                        open = false;
+                        (open, broken) = (false, Some(error));
                     }
                 },
                 order = orders.recv() => match order {
@@ -204,7 +205,10 @@ impl Keeper {
             self.hear(said).await;
         }
         self.next = None;
-        let death = death(status, &self.output).await;
+        let mut death = death(status, &self.output).await;
+        if let Some(error) = broken {
+            death.how = format!("broke the protocol ({error}) and {}", death.how);
+        }
         if let Some(job) = self.running.take() {
             let _ = job.reports.send(Report::Died(death.clone()));
         }

@@ -13,8 +13,9 @@ class Sleeps extends Job
     public function handle(): void
     {
         $this->ran('starts');
-        for ($end = microtime(true) + $this->seconds; microtime(true) < $end;) {
-            usleep(10_000);
+        $end = microtime(true) + $this->seconds;
+        while (($left = $end - microtime(true)) > 0) {
+            usleep((int) ceil(min($left, 0.01) * 1e6));
         }
         $this->ran('ends');
     }
