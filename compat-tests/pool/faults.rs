@@ -274,7 +274,7 @@ fn what_breaks_the_protocol_costs_its_writer_its_process_and_nobody_else() {
         assert!(told.contains(why), "{name}: {told}");
     }
     // Those six, the half of one and the one that was run again.
-    assert_eq!(lines(&log, "a PHP child broke the protocol").count(), 9, "{log}");
+    assert_eq!(lines(&log, "a PHP child broke the protocol and is ended").count(), 9, "{log}");
 }
 
 #[test]
