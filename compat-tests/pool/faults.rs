@@ -7,6 +7,7 @@ use base64::Engine;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::support::proxy::Proxy;
 use crate::support::snapshot::shift;
 use crate::support::worker_binary;
 
@@ -336,9 +337,11 @@ fn a_php_job_without_a_free_child_waits_at_its_queues_head_and_native_jobs_go_on
     let redis = Redis::start();
     let app = App::new(&redis);
     app.push(&json!([{"job": "WaitsInPhp", "args": ["g"]}]));
+    let proxy = Proxy::new(&redis);
     let mut command = app.command(worker_binary());
     command
-        .args(["--sleep=0.01", "--php=1", "--concurrency=4", "--queue=default,other"])
+        .args(["--sleep=60", "--php=1", "--concurrency=4", "--queue=default,other"])
+        .arg(format!("--redis={}", proxy.url(0)))
         .env("RUST_LOG", "debug");
     let worker = Running::start(command);
     app.wait_for_trace("WaitsInPhp g attempt 1 waits");
@@ -357,6 +360,12 @@ fn a_php_job_without_a_free_child_waits_at_its_queues_head_and_native_jobs_go_on
     app.push(&json!([{"job": "Succeed", "args": ["m-%i"], "queue": "other", "count": 5}]));
     wait_until("more native jobs to run", || ran("Succeed m-") == 5);
     assert_eq!(ran("Carries"), 0);
+    // A queue that waits for a child asks Redis next to nothing meanwhile, though it has jobs and wake-up tokens: one
+    // look a second at its head.
+    let before = proxy.scripts("settled, jobs, aside");
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let calls = proxy.scripts("settled, jobs, aside") - before;
+    assert!(calls <= 10, "{calls} calls in a second");
     app.open_gate("g");
     wait_until("the jobs to be settled", || is_settled(&redis, &app, &["default", "other"]));
     let log = stop(worker);

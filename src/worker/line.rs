@@ -59,14 +59,23 @@ impl Free {
 pub(super) struct Blocked {
     /// For a PHP child, else for a slot of this process.
     pub(super) on_php: bool,
-    /// A job was taken since: what is at the head now is not known.
-    pub(super) moved: bool,
     /// When one more than there is room for may be asked for, to see what the head is.
     pub(super) look_at: Instant,
 }
 
-/// Longest that a queue's head goes unseen while its kind of job waits for a slot.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+impl Blocked {
+    /// When the head is to be looked at; never while there is nobody to take it if it turns out to be another kind.
+    pub(super) fn looks_at(self, free: Free) -> Option<Instant> {
+        let other = if self.on_php { free.native } else { free.php };
+        (other > 0).then_some(self.look_at)
+    }
+}
+
+/// How long a queue's head goes unseen while it waits for a slot and nothing is taken from it here: another worker may
+/// have taken it.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// The same once a job was taken: what stands at the head then is not known.
+const LOOK_SOON: Duration = Duration::from_millis(50);
 
 /// The pause before a queue is asked again whose head nobody here takes.
 #[derive(Clone, Copy)]
@@ -93,9 +102,9 @@ impl Line {
     pub(super) fn want(&self, free: Free, now: Instant) -> usize {
         let fit = match self.blocked {
             None => free.any(),
-            Some(Blocked { on_php, moved, look_at }) => {
-                let (own, other) = if on_php { (free.php, free.native) } else { (free.native, free.php) };
-                own + usize::from(moved && look_at <= now && other > 0)
+            Some(blocked) => {
+                let own = if blocked.on_php { free.php } else { free.native };
+                own + usize::from(blocked.looks_at(free).is_some_and(|at| at <= now))
             }
         };
         match self.probe {
@@ -107,13 +116,13 @@ impl Line {
 
     /// A job came whose kind of slot is full.
     pub(super) fn block(&mut self, on_php: bool, now: Instant) {
-        self.blocked = Some(Blocked { on_php, moved: false, look_at: now + LOOK_AGAIN });
+        self.blocked = Some(Blocked { on_php, look_at: now + LOOK_AGAIN });
     }
 
     /// A job went into its slot: a queue that waited for the other kind does not any more.
-    pub(super) fn went(&mut self, to_php: bool) {
+    pub(super) fn went(&mut self, to_php: bool, now: Instant) {
         match &mut self.blocked {
-            Some(blocked) if blocked.on_php == to_php => blocked.moved = true,
+            Some(blocked) if blocked.on_php == to_php => blocked.look_at = now + LOOK_SOON,
             blocked => *blocked = None,
         }
     }

@@ -301,6 +301,7 @@ impl Ledger {
                 asked_all &= self.free().any() > 0;
                 continue;
             }
+            let blocked_before = self.lines[index].blocked;
             let Some(Asked { progressed, left }) = self.exchange(index, want).await else {
                 return;
             };
@@ -308,7 +309,8 @@ impl Ledger {
             // The probe found no job that is nobody's: ask as usual again.
             line.probe = line.probe.filter(|probe| probe.at > asked);
             let more = left > 0 || line.next_due.is_some_and(|due| due <= self.shared.clock.now());
-            if left == 0 {
+            // Nothing is left, and nothing of what was taken goes back.
+            if left == 0 && line.blocked == blocked_before {
                 line.blocked = None;
             }
             again |= line.probe.is_none() && progressed && more;
@@ -462,7 +464,7 @@ impl Ledger {
                 match self.place(&job.payload) {
                     Ok(place) => {
                         routed = true;
-                        self.lines[index].went(matches!(place, Place::Child(_)));
+                        self.lines[index].went(matches!(place, Place::Child(_)), now);
                         self.start(job, reservation, place, reserved_at);
                         continue;
                     }

@@ -20,8 +20,9 @@ impl Ledger {
         if self.hungry || self.down_until.is_some_and(|until| until > now) {
             return;
         }
-        let queues: Vec<String> =
-            self.lines.iter().filter(|line| line.probe.is_none()).map(|line| line.name.to_string()).collect();
+        // A queue that waits for a slot or for its next probe is asked then, whatever is pushed meanwhile.
+        let listening = self.lines.iter().filter(|line| line.probe.is_none() && line.blocked.is_none());
+        let queues: Vec<String> = listening.map(|line| line.name.to_string()).collect();
         if queues.is_empty() {
             return;
         }
@@ -56,8 +57,9 @@ impl Ledger {
         if self.phase == Phase::Working && down.is_none() && !self.paused && self.free().any() > 0 {
             times.push(self.next_poll);
             times.extend(self.lines.iter().filter_map(|line| line.probe).map(|probe| probe.at));
+            let free = self.free();
             let blocked = self.lines.iter().filter_map(|line| line.blocked);
-            times.extend(blocked.filter(|blocked| blocked.moved).map(|blocked| blocked.look_at));
+            times.extend(blocked.filter_map(|blocked| blocked.looks_at(free)));
             if !options.stop_when_empty_for.is_zero() {
                 times.push(self.last_job + options.stop_when_empty_for);
             }
@@ -85,9 +87,10 @@ impl Ledger {
         if self.phase != Phase::Working || self.paused {
             return;
         }
+        let free = self.free();
         for line in &self.lines {
             let probe = line.probe.is_some_and(|probe| probe.at <= now);
-            let look = line.blocked.is_some_and(|blocked| blocked.moved && blocked.look_at <= now);
+            let look = line.blocked.and_then(|blocked| blocked.looks_at(free)).is_some_and(|at| at <= now);
             self.hungry |=
                 look || probe || line.probe.is_none() && line.next_due.is_some_and(|due| due <= unix);
         }
