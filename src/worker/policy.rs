@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn back_off_is_the_jobs_own_else_the_workers_and_the_last_of_a_list_goes_on() {
+    fn row_39_back_off_is_the_jobs_own_else_the_workers_and_the_last_of_a_list_goes_on() {
         let newest = Rules::default();
         let options = WorkerOptions { tries: 0, backoff: "2,4".into(), ..Default::default() };
         for (json, expected) in [
