@@ -448,3 +448,20 @@ fn a_worker_that_is_ended_soon_says_nothing_against_its_app() {
     assert_eq!(end.code, 0, "{}", end.stderr);
     assert!(!end.stderr.contains("does not boot"), "{}", end.stderr);
 }
+
+#[test]
+fn a_job_for_a_child_that_stands_still_goes_to_another() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    let worker = start(&app, 1, &[]);
+    wait_until_up(&worker, 1);
+    let (pid, _) = readied(&worker.stderr())[0];
+    let stop_it = format!("kill -s STOP {pid}");
+    assert_eq!(std::process::Command::new("sh").args(["-c", &stop_it]).status().unwrap().code(), Some(0));
+    app.push(&json!([{"job": "Succeed", "args": ["s"]}]));
+    app.wait_for_trace("Succeed s attempt 1");
+    wait_until("the job to be settled", || is_settled(&redis, &app, &["default"]));
+    assert!(is_gone(pid));
+    stop(worker);
+    assert_eq!(app.trace(), ["Succeed s attempt 1"], "no attempt was spent");
+}

@@ -21,6 +21,8 @@ use crate::job::{Exception, Job, Outcome, Settlement};
 
 /// How long after its time is up a child may take for Laravel's own end of it.
 const LAST_STEPS: Duration = Duration::from_secs(2);
+/// How long a child that asked for a job may take to read it, before it is given up.
+const TAKING: Duration = Duration::from_secs(15);
 /// The class under which a job fails whose process died; `runner.php` declares it.
 const CRASHED: &str = "Handover\\JobCrashed";
 
@@ -90,9 +92,14 @@ async fn follow(
     said: &mut Said,
 ) -> Option<Death> {
     let mut called_back = false;
+    let given = Instant::now();
     loop {
-        let overdue = said.started.filter(|_| limits.timeout > 0 && !shared.options.once && !said.overdue);
-        let overdue = overdue.map(|at| at + Duration::from_secs(limits.timeout as u64) + LAST_STEPS);
+        let overdue = match said.started {
+            _ if said.overdue => None,
+            None => Some(given + TAKING),
+            Some(_) if limits.timeout == 0 || shared.options.once => None,
+            Some(at) => Some(at + Duration::from_secs(limits.timeout as u64) + LAST_STEPS),
+        };
         let time_is_up = async {
             match overdue {
                 Some(at) => tokio::time::sleep_until(at).await,
