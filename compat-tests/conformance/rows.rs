@@ -38,3 +38,40 @@ async fn row_22_a_delete_after_the_reservation_expired_leaves_the_job() {
     assert_eq!(second.attempts(), 2);
     second.close();
 }
+
+#[tokio::test]
+async fn a_key_of_another_type_changes_nothing() {
+    let redis = Redis::start();
+    let queue = redis_queue(&redis);
+    let mut q = Driven::new(&queue);
+    q.push(&job("a", 0)).await;
+    q.push(&job("b", 0)).await;
+    let held = q.reserve(1).await.remove(0);
+    for (key, others) in [
+        ("queues:q:notify", ["queues:q", "queues:q:reserved"]),
+        ("queues:q:quarantine", ["queues:q", "queues:q:reserved"]),
+        ("queues:q:delayed", ["queues:q", "queues:q:reserved"]),
+    ] {
+        let () = redis.query(&["DEL", key]);
+        let () = redis.query(&["SET", key, "a string"]);
+        let before: Vec<Option<Vec<u8>>> = others.iter().map(|key| redis.query(&["DUMP", key])).collect();
+        let edit = handover::queue::AttemptsEdit { at: job("a", 0).rfind('0').unwrap(), len: 1, attempts: 1 };
+        let same = Reservation::new("q", job("a", 0).into_bytes(), edit, held.token());
+        let settle = [handover::queue::Settling { reservation: same, settlement: Settlement::Delete }];
+        let ask = handover::queue::Exchange {
+            settle: &settle,
+            want: 5,
+            now: NOW,
+            lease: LEASE,
+            token: handover::queue::Token::new(9),
+            ..Default::default()
+        };
+        let error = queue.exchange("q", ask).await.expect_err("another type");
+        assert!(error.to_string().contains("WRONGTYPE"), "{error}");
+        let after: Vec<Option<Vec<u8>>> = others.iter().map(|key| redis.query(&["DUMP", key])).collect();
+        assert!(before == after, "{key}");
+        settle.into_iter().for_each(|settling| settling.reservation.close());
+        let () = redis.query(&["DEL", key]);
+    }
+    assert!(q.settle(held, Settlement::Delete).await);
+}

@@ -26,11 +26,18 @@ local function held(member, number)
   return (score - math.floor(score)) * step == number
 end
 
+-- A key of another type ends the call here, before anything is written.
+local left = redis.call('LLEN', ready)
+redis.call('ZCARD', reserved)
+redis.call('ZCARD', delayed)
+redis.call('LLEN', notify)
+redis.call('LLEN', quarantine)
+
 local unplaced = 0
 local function set_aside(body)
   if redis.call('LLEN', quarantine) >= room then
     redis.call('RPUSH', ready, body)
-    unplaced = unplaced + 1
+    left, unplaced = left + 1, unplaced + 1
     return false
   end
   redis.call('RPUSH', quarantine, body)
@@ -60,6 +67,7 @@ for i = #back, 1, -1 do
   redis.call('LPUSH', ready, back[i])
   redis.call('RPUSH', notify, 1)
 end
+left = left + #back
 
 local function earliest(source)
   return redis.call('ZRANGE', source, 0, 0, 'WITHSCORES')[2]
@@ -77,6 +85,7 @@ local function move(source)
     redis.call('RPUSH', ready, due[i])
     redis.call('RPUSH', notify, 1)
   end
+  left = left + #due
   return earliest(source)
 end
 
@@ -87,7 +96,6 @@ local reserved_due = bound > 0 and ARGV[7] == '1' and look(reserved) or nil
 
 -- 3. Take. The token in the fraction of the score is exact: 31 bits of seconds and 20 of fraction.
 local jobs, aside = {}, {}
-local left = redis.call('LLEN', ready)
 local score = string.format('%.17g', expires + token / step)
 -- Never past the end: what goes back to the tail must not come round again.
 local pops = want > 0 and math.min(want + bound, left) or 0
@@ -103,8 +111,6 @@ while #jobs < want and bytes_left > 0 and pops > 0 do
   if at == nil then
     if set_aside(body) then
       aside[#aside + 1] = {#body, length}
-    else
-      left = left + 1
     end
   else
     local member = string.sub(body, 1, at) .. string.format('%d', count + 1) .. string.sub(body, at + length + 1)
