@@ -465,3 +465,48 @@ fn a_job_for_a_child_that_stands_still_goes_to_another() {
     stop(worker);
     assert_eq!(app.trace(), ["Succeed s attempt 1"], "no attempt was spent");
 }
+
+#[test]
+fn a_worker_with_children_stops_although_redis_is_gone() {
+    let mut redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "Sleeps", "args": ["s-%i", 0.3], "count": 20, "with": {"tries": 5}}]));
+    let worker = start(&app, 2, &["--grace=2"]);
+    app.wait_for_trace("Sleeps s-1 attempt 1 starts");
+    redis.kill();
+    wait_for_log(&worker, "trying again");
+    let log = stop(worker);
+    assert!(log.contains("Redis is not there"), "{log}");
+}
+
+#[test]
+fn what_only_runs_what_there_is_ends_in_maintenance_as_queue_work_does() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "Succeed", "args": ["s-%i"], "count": 3}]));
+    app.set_file("storage/framework/down", "{\"retry\":60}");
+    for flag in ["--once", "--stop-when-empty", "--stop-when-empty-for=1"] {
+        let end = Running::start(pooled(&app, &[flag])).finish();
+        assert_eq!((end.code, app.trace().len()), (0, 0), "{flag}: {}", end.stderr);
+    }
+    let end = Running::start(pooled(&app, &["--stop-when-empty", "--force"])).finish();
+    assert_eq!((end.code, app.trace().len()), (0, 3), "{}", end.stderr);
+}
+
+#[test]
+fn a_failed_method_that_never_ends_keeps_neither_the_row_nor_the_worker() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "FailsForever", "args": ["f"], "with": {"timeout": 1}}, {"job": "Succeed", "args": ["s"]}]));
+    let worker = start(&app, 1, &[]);
+    app.wait_for_trace("Succeed s attempt 1");
+    wait_until("the jobs to be settled", || is_settled(&redis, &app, &["default"]));
+    let rows = app.failed_rows();
+    let log = stop(worker);
+    assert_eq!(rows.len(), 1, "{log}");
+    assert!(
+        rows[0]["exception"].as_str().unwrap().contains("was ended by signal 9 (SIGKILL)"),
+        "{}",
+        rows[0]
+    );
+}

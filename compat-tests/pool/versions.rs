@@ -35,6 +35,7 @@ const NEEDS: &[Needs] = &[
     Needs("Illuminate\\Queue\\Jobs\\Job", "delete", "public function 0..0", 8..=13),
     Needs("Illuminate\\Queue\\Jobs\\Job", "release", "public function 0..1", 8..=13),
     Needs("Illuminate\\Queue\\Jobs\\Job", "fail", "public function 0..1", 8..=13),
+    Needs("Illuminate\\Queue\\Jobs\\Job", "fire", "public function 0..0", 8..=13),
     Needs("Illuminate\\Queue\\RedisQueue", "availableAt", "protected function 0..1", 8..=13),
     Needs("Illuminate\\Queue\\RedisQueue", "deleteReserved", "public function 2..2", 8..=13),
     Needs("Illuminate\\Queue\\RedisQueue", "deleteAndRelease", "public function 3..3", 8..=13),
@@ -44,7 +45,6 @@ const NEEDS: &[Needs] = &[
     Needs("Illuminate\\Queue\\Events\\JobExceptionOccurred", "job", "public property", 8..=13),
     Needs("Illuminate\\Queue\\Events\\JobExceptionOccurred", "exception", "public property", 8..=13),
     Needs("Illuminate\\Queue\\Events\\WorkerStopping", "status", "public property", 8..=13),
-    Needs("Illuminate\\Contracts\\Debug\\ExceptionHandler", "report", "public function 1..1", 8..=13),
     Needs("Illuminate\\Contracts\\Console\\Kernel", "handle", "public function 1..2", 8..=13),
     Needs("Illuminate\\Foundation\\Console\\Kernel", "terminate", "public function 2..2", 8..=13),
     Needs("Symfony\\Component\\Console\\Input\\ArgvInput", "__construct", "public function 0..2", 8..=13),
@@ -66,7 +66,7 @@ fn the_runner_names_no_class_that_the_table_does_not() {
     }
     // Imported as a whole; its classes are named behind it.
     assert!(named.remove("Illuminate\\Queue\\Events"));
-    let events = ["JobFailed", "JobExceptionOccurred", "WorkerStopping"];
+    let events = ["JobFailed", "JobExceptionOccurred", "WorkerStopping", "JobTimedOut"];
     for event in runner().split("Events\\").skip(1).filter_map(|rest| rest.split("::").next()) {
         assert!(events.contains(&event) || event.contains('\''), "{event}");
     }

@@ -206,15 +206,19 @@ pub(super) async fn fail(
     let record =
         FailedJob::new(&job.connection, &job.queue, &job.payload, exception.to_string(), clock.now());
     let mut pause = Duration::from_millis(200);
+    let mut tried = false;
     let store = loop {
-        if let Some(pool) = pool.get().filter(|_| by_app || failed.is_none())
-            && let Some(held) = pooled::fail_in_php(pool, job, reserved, desk, exception, &told).await
-        {
-            return Failed::held(held);
+        if let Some(pool) = pool.get().filter(|_| by_app && !tried || failed.is_none()) {
+            // Its hooks are not run twice where we can record the job ourselves.
+            tried = true;
+            let done = pooled::fail_in_php(pool, job, reserved, hand_back, shared, exception).await;
+            if matches!(done, pooled::InPhp::Done) {
+                break None;
+            }
         }
         let error = match failed {
             Some(store) => match store.record(&record).await {
-                Ok(()) => break store,
+                Ok(()) => break Some(store),
                 Err(error) => error.to_string(),
             },
             None => "only the app itself can write its failed-jobs table, and no PHP child is up".to_owned(),
@@ -229,7 +233,10 @@ pub(super) async fn fail(
         }
     };
     let settled = desk.settle(Settlement::Fail(exception.clone()), told).await;
-    if !settled && let Err(error) = store.withdraw(&record).await {
+    if !settled
+        && let Some(store) = store
+        && let Err(error) = store.withdraw(&record).await
+    {
         events.emit(Event::StoreDown { job: job.clone(), error: error.to_string() });
     }
     Failed::held(settled)

@@ -234,39 +234,55 @@ async fn bury(
     }
 }
 
+/// What came of letting the app fail a job.
+pub(super) enum InPhp {
+    /// It did all that it does about a failed job.
+    Done,
+    /// No child was there to do it, or none got to its end: it is ours to record.
+    NotDone,
+}
+
 /// Lets the app itself fail a job: its `failed()`, its batch, its unique lock and its failed-jobs table, whatever that
-/// is. `Some` once the reservation was settled: whether it was still held; `None` where no child did it.
+/// is. The job is removed afterwards, by the caller. A child that does not come to an end within the job's own time, or
+/// while the worker leaves, is ended.
 pub(super) async fn fail_in_php(
     pool: &Pool,
     job: &Job,
     reserved: &[u8],
-    desk: &Desk,
+    hand_back: &CancellationToken,
+    shared: &Shared,
     exception: &Exception,
-    told_then: &[Event],
-) -> Option<bool> {
-    let seat = pool.wait().await?;
+) -> InPhp {
+    let seat = tokio::select! {
+        seat = pool.wait() => seat,
+        () = hand_back.cancelled() => None,
+    };
+    let Some(seat) = seat else { return InPhp::NotDone };
     let (reports, mut told) = unbounded_channel();
     seat.run(assignment(job, reserved, &seat, Some(exception.message.clone()), reports));
-    let (mut held, mut recorded) = (None, false);
-    while let Some(report) = told.recv().await {
-        match report {
-            Report::Deleted if held.is_none() => {
-                held = Some(desk.settle(Settlement::Fail(exception.clone()), told_then.to_vec()).await);
+    let timeout = Limits::of(&job.payload, &shared.options, &shared.rules).timeout;
+    let time = if timeout > 0 { Duration::from_secs(timeout as u64) } else { TAKING };
+    let time_is_up = tokio::time::sleep(time + LAST_STEPS);
+    tokio::pin!(time_is_up);
+    let mut killed = false;
+    loop {
+        tokio::select! {
+            biased;
+            report = told.recv() => match report {
+                Some(Report::Ended) => return InPhp::Done,
+                Some(Report::Died(_)) | None => return InPhp::NotDone,
+                Some(_) => {}
+            },
+            () = hand_back.cancelled(), if !killed => {
+                killed = true;
+                seat.kill();
             }
-            Report::Failed(_) => recorded = true,
-            Report::Ended | Report::Died(_) => break,
-            _ => {}
+            () = &mut time_is_up, if !killed => {
+                killed = true;
+                seat.kill();
+            }
         }
     }
-    if held.is_some() && !recorded {
-        tracing::error!(
-            job = job.name(),
-            uuid = job.payload.uuid(),
-            "the job is removed, but the app did not get to its JobFailed event: {}",
-            exception.message
-        );
-    }
-    held
 }
 
 fn assignment(

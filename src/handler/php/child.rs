@@ -177,6 +177,8 @@ impl Keeper {
                 said = frames.next(&mut read), if open => match said {
                     Ok(Some(said)) => self.hear(said).await,
                     Ok(None) => open = false,
+                    // The process was ended with something unread: no fault of its own.
+                    Err(error) if error.kind() != io::ErrorKind::InvalidData => open = false,
                     Err(error) => {
                         tracing::error!(pid = self.pid, "a PHP child broke the protocol and is ended: {error}");
                         spawn::kill(self.pid);
@@ -220,7 +222,12 @@ impl Keeper {
         match said {
             Said::Hello { protocol, .. } if protocol == PROTOCOL => {}
             Said::Hello { .. } => spawn::kill(self.pid),
-            Said::Done => self.ended(),
+            Said::Done { status } => {
+                self.ended();
+                if status == 0 {
+                    self.pool.is_done(self.id);
+                }
+            }
             Said::Ask { restart } => {
                 self.ended();
                 self.asked = true;
@@ -233,6 +240,7 @@ impl Keeper {
                     None => self.quit().await,
                 }
             }
+            Said::Down => self.pool.is_down_for_maintenance(self.id),
             // Where a job is on its way already, that is the answer.
             Said::Withdraw if self.asked && self.pool.is_away(self.id) => {
                 self.asked = false;

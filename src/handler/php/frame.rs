@@ -26,6 +26,8 @@ pub(super) enum Said {
     /// It wants a job. `restart` is the restart signal it found in the app's cache, empty for none; absent where it did
     /// not look.
     Ask { restart: Option<String> },
+    /// The app is down for maintenance: it will not ask while it is.
+    Down,
     /// It no longer wants one.
     Withdraw,
     /// It has read the head of a job.
@@ -39,7 +41,7 @@ pub(super) enum Said {
     /// The job failed for good and was recorded by the app.
     Failed { token: u64, class: String, message: String },
     /// The worker has ended in order; the process is about to.
-    Done,
+    Done { status: i64 },
     /// The job's time is up; the process is about to end itself.
     TimedOut { token: u64 },
 }

@@ -78,6 +78,8 @@ pub(crate) enum News {
     Free,
     /// `queue:restart` was run.
     Restart,
+    /// The app is down for maintenance.
+    Down,
 }
 
 #[derive(Default)]
@@ -93,6 +95,8 @@ struct State {
     stillborn: u32,
     /// No child is started before this.
     not_before: Option<Instant>,
+    /// A child ended in order without having asked for anything: what `queue:work --once` does in maintenance.
+    left_at_once: bool,
     /// No job will come any more, but for those that have to be failed.
     draining: bool,
     closing: bool,
@@ -111,6 +115,8 @@ struct Entry {
     stale: bool,
     /// Leaves when it next asks.
     retiring: bool,
+    /// Does not ask: the app is down for maintenance.
+    down: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -142,7 +148,8 @@ impl Pool {
             changed: Notify::new(),
             keepers: TaskTracker::new(),
         }));
-        tokio::spawn(supervise::supervise(pool.clone()));
+        // With the keepers: a child that is just being started is waited for, too.
+        pool.0.keepers.spawn(supervise::supervise(pool.clone()));
         pool
     }
 
@@ -241,16 +248,18 @@ impl Pool {
     fn is_ready(&self, id: u64, restart: Option<String>) -> bool {
         self.heard_restart(id, restart);
         let mut state = self.state();
-        let State { children, waiting, stillborn, .. } = &mut *state;
+        let State { children, waiting, stillborn, left_at_once, .. } = &mut *state;
         let Some(child) = children.get_mut(&id) else { return false };
         if child.retiring {
             child.phase = Phase::Away;
             return false;
         }
+        child.down = false;
         let was = std::mem::replace(&mut child.phase, Phase::Ready);
         let pid = child.pid;
         if was == Phase::Booting {
             *stillborn = 0;
+            *left_at_once = false;
             let ready = children.values().filter(|child| child.is_up()).count();
             self.0.events.emit(Event::PhpReady { pid, ready });
             self.0.changed.notify_one();
@@ -313,6 +322,34 @@ impl Pool {
         let mut state = self.state();
         let child = state.children.get_mut(&id).filter(|child| child.phase == Phase::Ready);
         child.map(|child| child.phase = Phase::Away).is_some()
+    }
+
+    /// A child that does not ask because of maintenance.
+    fn is_down_for_maintenance(&self, id: u64) {
+        if let Some(child) = self.state().children.get_mut(&id) {
+            child.down = true;
+        }
+        (self.0.news)(News::Down);
+    }
+
+    /// A child has ended in order; where it never asked, it had no wish to.
+    fn is_done(&self, id: u64) {
+        let mut state = self.state();
+        if state.children.get(&id).is_some_and(|child| child.phase == Phase::Booting) {
+            state.left_at_once = true;
+            drop(state);
+            (self.0.news)(News::Down);
+        }
+    }
+
+    /// True where the app is down for maintenance and no child asks.
+    pub(crate) fn is_down(&self) -> bool {
+        let state = self.state();
+        if state.left_at_once {
+            return true;
+        }
+        let mut staying = state.children.values().filter(|child| !child.retiring).peekable();
+        staying.peek().is_some() && staying.all(|child| child.down)
     }
 
     /// A child that was thought to be done is not.

@@ -45,7 +45,12 @@ final class Link
         $head = json_encode(['say' => $say] + $more, JSON_INVALID_UTF8_SUBSTITUTE | JSON_UNESCAPED_SLASHES);
         $frame = pack('NN', strlen($head), 0).$head;
 
-        return $this->open = $this->open && @fwrite($this->stream, $frame) === strlen($frame);
+        try {
+            return $this->open = $this->open && @fwrite($this->stream, $frame) === strlen($frame);
+        } catch (\Throwable $e) { // an error handler that knows no @
+
+            return $this->open = false;
+        }
     }
 
     /** True once something has arrived; false after so many seconds, or as soon as a signal came. */
@@ -59,7 +64,11 @@ final class Link
         $read = [$this->stream];
         $none = null;
 
-        return (bool) @stream_select($read, $none, $none, (int) $seconds, (int) (fmod($seconds, 1) * 1e6));
+        try {
+            return (bool) @stream_select($read, $none, $none, (int) $seconds, (int) (fmod($seconds, 1) * 1e6));
+        } catch (\Throwable $e) {
+            return false;
+        }
     }
 
     /** The next head, and its body's length; null where the parent is gone. */
@@ -79,7 +88,11 @@ final class Link
     {
         while (strlen($this->buffer) < $length) {
             while (! $this->readable(WAIT_SECONDS));
-            $piece = @stream_socket_recvfrom($this->stream, 262144);
+            try {
+                $piece = @stream_socket_recvfrom($this->stream, 262144);
+            } catch (\Throwable $e) {
+                $piece = false;
+            }
             if ($piece === '' || $piece === false) {
                 $this->open = false;
 
@@ -109,6 +122,9 @@ final class Queue
 
     private $asked = 0.0;
 
+    /** The worker has come round, and has not asked for a job yet. */
+    private $turn = false;
+
     /** The job that the worker has in hand. */
     public $job;
 
@@ -127,6 +143,7 @@ final class Queue
     {
         $this->real = $real;
         $this->connection = $connection;
+        $this->turn = true;
 
         return $this;
     }
@@ -136,12 +153,13 @@ final class Queue
         return $this->real->$method(...$arguments);
     }
 
-    /** The parent chooses among its queues, so only the first name asks; the others have nothing by then. */
+    /** The parent chooses among its queues, so whatever name comes first asks; the others have nothing by then. */
     public function pop($queue = null, $index = 0)
     {
-        if ($queue !== strtok((string) $this->queues(), ',')) {
+        if (! $this->turn) {
             return null;
         }
+        $this->turn = false;
         $this->job = null;
         $once = $this->app['handover.once'];
         $this->link->tell('ask', $this->news());
@@ -154,11 +172,6 @@ final class Queue
         }
 
         return $this->answer();
-    }
-
-    private function queues()
-    {
-        return $this->app['handover.queues'];
     }
 
     /** What the application's cache says about restarts and pauses, looked at once a second at most. */
@@ -207,21 +220,9 @@ final class Queue
             $this->link, $head['token'], $this->app, $this->real, $raw, $reserved, $this->connection, $head['queue']
         );
         $job->tellHorizon('JobReserved');
-        $this->job = $job;
+        $job->crash = $head['fail'] ?? null;
 
-        return isset($head['fail']) ? $this->failed($job, $head['fail']) : $job;
-    }
-
-    /** A job that its process did not survive, and that may not run again: it fails as if it had thrown. */
-    private function failed(Job $job, string $why)
-    {
-        try {
-            $job->fail(new JobCrashed($why));
-        } catch (\Throwable $e) {
-            $this->app[\Illuminate\Contracts\Debug\ExceptionHandler::class]->report($e);
-        }
-
-        return null;
+        return $this->job = $job;
     }
 }
 
@@ -242,12 +243,9 @@ final class Queue
     declareClasses();
 
     $queue = new Queue($link, $app);
-    foreach ($argv as $argument) {
-        strpos($argument, '--queue=') === 0 && $app->instance('handover.queues', substr($argument, 8));
-    }
     $app->instance('handover.once', in_array('--once', $argv, true));
     $app->extend('queue.worker', function ($worker, $app) use ($queue, $link) {
-        $worker = withoutRestartCheck($worker);
+        $worker = withoutRestartCheck($worker, $link);
         $worker->setManager(new Manager($app['queue'], $queue));
         $queue->serve($worker);
         tellEvents($app['events'], $queue, $link);
@@ -260,17 +258,26 @@ final class Queue
     $output = new LastWords;
     $status = $kernel->handle($input, $output);
     // An orderly end: whatever was left undone was meant to be.
-    $link->tell('done');
+    $link->tell('done', ['status' => $status]);
     // The worker's own lines are printed by the parent; what explains a failure is not kept from anybody.
     $status !== 0 && fwrite(STDERR, $output->text);
     $kernel->terminate($input, $status);
     exit($status);
 })();
 
-/** The parent reads the restart signal and the pauses: else all children would leave at once, and a pause spin. */
-function withoutRestartCheck($worker)
+/** The parent hears of maintenance, and reads the restart signal and the pauses: else all children would leave at once, and a pause spin. */
+function withoutRestartCheck($worker, Link $link)
 {
     property_exists($worker, 'pausable') && $worker::$pausable = false;
+    in_array('--force', $_SERVER['argv'], true) || (function () use ($link) {
+        $isDown = $this->isDownForMaintenance;
+        $this->isDownForMaintenance = function () use ($isDown, $link) {
+            $down = $isDown();
+            $down && $link->tell('down');
+
+            return $down;
+        };
+    })->call($worker);
     if (property_exists($worker, 'restartable')) {
         $worker::$restartable = false;
 
@@ -299,12 +306,17 @@ function tellEvents($events, Queue $queue, Link $link): void
     };
     $events->listen(Events\JobFailed::class, $tell('failed'));
     $events->listen(Events\JobExceptionOccurred::class, $tell('threw'));
-    // With a job in hand and neither of the orderly codes, this is the alarm's handler, about to kill the process.
-    $events->listen(Events\WorkerStopping::class, function ($event) use ($queue, $link) {
-        if ($queue->job !== null && ! in_array($event->status, [0, 12], true)) {
-            $link->tell('timed_out', ['token' => $queue->job->token]);
-        }
-    });
+    $timedOut = function () use ($queue, $link) {
+        $queue->job !== null && $link->tell('timed_out', ['token' => $queue->job->token]);
+    };
+    if (class_exists(Events\JobTimedOut::class)) {
+        $events->listen(Events\JobTimedOut::class, $timedOut);
+    } else {
+        // 8 and 9: with a job in hand and status 1, this is the alarm's handler, about to kill the process.
+        $events->listen(Events\WorkerStopping::class, function ($event) use ($timedOut) {
+            $event->status === 1 && $timedOut();
+        });
+    }
 }
 
 /** Classes whose parents exist only once the application's autoloader does. */
@@ -339,6 +351,9 @@ function declareClasses(): void
     {
         public $token;
 
+        /** How an earlier process ended with this job, which has no attempt left: it is failed instead of run. */
+        public $crash;
+
         private $link;
 
         public function __construct(Link $link, int $token, $container, $redis, $raw, $reserved, $connection, $queue)
@@ -348,13 +363,29 @@ function declareClasses(): void
             parent::__construct($container, $redis, $raw, $reserved, $connection, $queue);
         }
 
+        public function fire()
+        {
+            if ($this->crash === null) {
+                return parent::fire();
+            }
+            $this->fail($crashed = new JobCrashed($this->crash));
+            throw $crashed;
+        }
+
+        /** A crash is what it failed of, also where Laravel finds by itself that its attempts are over. */
+        public function fail($e = null)
+        {
+            parent::fail($this->crash === null ? $e : new JobCrashed($this->crash));
+        }
+
         public function delete()
         {
             \Illuminate\Queue\Jobs\Job::delete();
-            if (! $this->link->tell('deleted', ['token' => $this->token])) {
+            if ($this->link->tell('deleted', ['token' => $this->token])) {
+                $this->tellHorizon('JobDeleted');
+            } else {
                 $this->redis->deleteReserved($this->queue, $this);
             }
-            $this->tellHorizon('JobDeleted');
         }
 
         public function release($delay = 0)
@@ -364,20 +395,21 @@ function declareClasses(): void
                 return $this->availableAt($delay);
             };
             $at = $availableAt->call($this->redis);
-            if (! $this->link->tell('released', ['token' => $this->token, 'at' => $at])) {
+            if ($this->link->tell('released', ['token' => $this->token, 'at' => $at])) {
+                $this->tellHorizon('JobReleased', $delay);
+            } else {
                 $this->redis->deleteAndRelease($this->queue, $this, $delay);
             }
-            $this->tellHorizon('JobReleased');
         }
 
         /** What Horizon's own queue would have said, where this is one. */
-        public function tellHorizon(string $what): void
+        public function tellHorizon(string $what, $delay = 0): void
         {
             if (! $this->redis instanceof \Laravel\Horizon\RedisQueue) {
                 return;
             }
             $class = 'Laravel\\Horizon\\Events\\'.$what;
-            $event = $what === 'JobDeleted' ? new $class($this, $this->reserved) : new $class($this->reserved);
+            $event = $what === 'JobDeleted' ? new $class($this, $this->reserved) : new $class($this->reserved, $delay);
             $this->container['events']->dispatch($event->connection($this->connectionName)->queue($this->queue));
         }
     }
@@ -406,7 +438,7 @@ function declareClasses(): void
     {
         public $text = '';
 
-        protected function doWrite(string $message, bool $newline): void
+        protected function doWrite($message, $newline): void
         {
             $this->text = substr($this->text.$message.($newline ? "\n" : ''), -8192);
         }

@@ -97,6 +97,7 @@ async fn start(pool: &Pool) {
             restart: None,
             stale: false,
             retiring: state.closing,
+            down: false,
         };
         if state.closing {
             let _ = entry.orders.send(Order::Kill);
@@ -142,7 +143,7 @@ impl Pool {
             state.not_before = Some(Instant::now() + pause);
             // Whoever waits for a child in vain does without.
             state.waiting.clear();
-            state.stillborn == 1 && !state.closing
+            state.stillborn == 1 && !state.closing && !state.left_at_once
         };
         if first {
             let Death { how, said, .. } = death;
@@ -166,6 +167,7 @@ mod tests {
             restart: None,
             stale,
             retiring,
+            down: false,
         };
         let children = children.iter().map(entry).enumerate().map(|(id, entry)| (id as u64, entry)).collect();
         State { children, ..State::default() }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::{Ledger, Phase};
 use crate::control::Signal;
 use crate::events::{Event, HandBack};
+use crate::handler::php::Pool;
 use crate::job::{Job, Payload, Settlement};
 use crate::memory;
 use crate::queue::{Exchange, Reservation};
@@ -28,7 +29,8 @@ impl Ledger {
 
     /// Told to stop while Redis is not there: what is held stays reserved until its lease runs out.
     pub(super) fn gives_up(&mut self) -> bool {
-        let handlers_are_gone = self.held.len() == self.confirming.len() && self.in_php == 0;
+        // What a PHP child has settled is pending here, and waits for this very end.
+        let handlers_are_gone = self.held.len() == self.confirming.len();
         let time = self.give_up_at.is_some_and(|at| at <= Instant::now());
         if self.down_until.is_none() || !handlers_are_gone || !time {
             return false;
@@ -67,7 +69,8 @@ impl Ledger {
         let options = &self.shared.options;
         let ran = self.taken > 0 || self.found_nothing;
         // A round that found nothing and nothing running.
-        let idle = self.busy == 0 && self.in_php == 0 && self.found_nothing;
+        let down = self.pool().is_some_and(Pool::is_down);
+        let idle = self.busy == 0 && self.in_php == 0 && (self.found_nothing || down);
         let reason = if options.memory.is_some_and(|limit| {
             limit > 0 && ran && memory::resident().is_some_and(|used| used >> 20 >= limit)
         }) {

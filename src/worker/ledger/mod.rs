@@ -37,6 +37,9 @@ const WAIT_SECONDS: f64 = 5.0;
 /// Shortest pause between two polls, whatever `--sleep` says: the wake-ups are quicker anyway.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
 
+/// How long attempts are waited for whose settlements were given up.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
 /// A reservation whose attempt is under way.
 struct Held {
     reservation: Reservation,
@@ -169,7 +172,11 @@ impl Ledger {
             }
             if let Some(reason) = self.step().await {
                 self.attempts.close();
-                self.attempts.wait().await;
+                match self.down_until {
+                    None => self.attempts.wait().await,
+                    // What is left was given up; a child that lingers is ended with the pool.
+                    Some(_) => drop(tokio::time::timeout(LAST_WAIT, self.attempts.wait()).await),
+                }
                 if let Some(pool) = self.shared.pool.get() {
                     pool.close().await;
                 }
@@ -575,6 +582,8 @@ impl Ledger {
             }
             // Where nothing was left to reserve, a child that waits changes nothing.
             Say::Pool(News::Free) => self.hungry |= self.lines.iter().any(|line| line.blocked.is_some()),
+            // A worker that only runs what there is has nothing to wait for.
+            Say::Pool(News::Down) => {}
             Say::Pool(News::Restart) => self.ask_about_settings(),
             Say::SettingsChanged => {
                 if self.phase == Phase::Working {
