@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OwnedMutexGuard;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +43,8 @@ pub(super) struct Ticket {
 #[derive(Default)]
 struct Said {
     started: Option<Instant>,
+    /// Held from its start to its end: what is told of the child's next job comes after.
+    stage: Option<OwnedMutexGuard<()>>,
     /// The first settlement, and whether the reservation was still held.
     settled: Option<(Fate, bool)>,
     release_at: i64,
@@ -58,7 +61,6 @@ pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
     let mut said = Said::default();
     let (reports, told) = unbounded_channel();
     ticket.seat.run(assignment(&ticket.job, &ticket.reserved, &ticket.seat, None, reports));
-    let _stage = ticket.seat.stage().await;
     let death = follow(&ticket, told, &shared, &limits, &mut said).await;
     let Some(started) = said.started else {
         return never_started(&ticket, &shared).await;
@@ -122,6 +124,7 @@ async fn follow(
         };
         match report {
             Report::Started => {
+                said.stage = Some(ticket.seat.stage().await);
                 said.started = Some(Instant::now());
                 shared.events.emit(Event::Processing { job: ticket.job.clone() });
             }
