@@ -172,7 +172,7 @@ fn a_connection_half_open_before_a_command_lets_nothing_through_and_stays() {
     proxy.arm(When::command("INCRBY").nth(2), Fault::HalfOpenBefore);
     assert_eq!(held.incr("n", 1).ok(), Some(1));
     (0..2).for_each(|_| expect_silence(&mut held, &["INCRBY", "n", "1"]));
-    assert_eq!(proxy.fired(), 1);
+    wait_until("the fault", || proxy.fired() == 1);
     assert_eq!(connect(&proxy).incr("n", 1).ok(), Some(2), "another connection works");
     drop(held);
     wait_until("the other one to leave", || clients(&redis) == 1);
@@ -191,7 +191,7 @@ fn a_connection_half_open_after_a_command_lets_no_answer_through_and_stays() {
     assert_eq!(held.incr("n", 1).ok(), Some(1));
     (0..2).for_each(|_| expect_silence(&mut held, &["INCRBY", "n", "1"]));
     wait_until("both to be carried out", || redis.query::<i64>(&["GET", "n"]) == 3);
-    assert_eq!(proxy.fired(), 1);
+    wait_until("the fault", || proxy.fired() == 1);
     assert_eq!(connect(&proxy).incr("n", 1).ok(), Some(4), "another connection works");
     drop(held);
     wait_until("only the silent one to be left", || clients(&redis) == 1);
@@ -207,6 +207,7 @@ fn late_commands_arrive_when_they_are_told_to_in_their_order() {
     ["a", "b"].iter().for_each(|element| expect_silence(&mut held, &["RPUSH", "list", element]));
     drop(held);
     let list = || redis.connect(3).lrange::<_, Vec<String>>("list", 0, -1).expect("LRANGE");
+    wait_until("both to be held", || proxy.held() == 2);
     assert_eq!((proxy.fired(), list()), (1, vec![]));
     let _: i64 = redis.connect(3).rpush("list", "before").expect("RPUSH");
     proxy.deliver_late();
@@ -222,6 +223,7 @@ fn what_was_held_on_a_connection_that_was_cut_is_not_delivered() {
     let proxy = Proxy::new(&redis);
     proxy.arm(When::command("INCRBY"), Fault::Late);
     expect_silence(&mut connect(&proxy), &["INCRBY", "n", "1"]);
+    wait_until("it to be held", || proxy.held() == 1);
     proxy.cut_all();
     proxy.deliver_late();
     assert_eq!(redis.query::<i64>(&["EXISTS", "n"]), 0);

@@ -97,6 +97,11 @@ impl Proxy {
         self.relay.plan().counts.clone()
     }
 
+    /// How many commands are held back to be delivered late.
+    pub fn held(&self) -> usize {
+        self.relay.late().len()
+    }
+
     /// Sends the server what [`Fault::Late`] has held back so far, and waits until each command of it is carried out.
     pub fn deliver_late(&self) {
         self.relay.deliver_late();

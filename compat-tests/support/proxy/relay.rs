@@ -38,7 +38,7 @@ struct Sent {
 }
 
 /// A command that is held back.
-struct Held {
+pub struct Held {
     server: Stream,
     frame: Vec<u8>,
     carried_out: Receiver<()>,
@@ -68,9 +68,14 @@ impl Relay {
         self.open.lock().expect("the open connections")
     }
 
+    /// What is held back, in the order in which it came.
+    pub fn late(&self) -> MutexGuard<'_, Vec<Held>> {
+        self.late.lock().expect("what is held back")
+    }
+
     /// Sends what is held back, one command after the other, each once the server is done with the one before.
     pub fn deliver_late(&self) {
-        let held = std::mem::take(&mut *self.late.lock().expect("what is held back"));
+        let held = std::mem::take(&mut *self.late());
         for Held { mut server, frame, carried_out } in held {
             if server.write_all(&frame).is_ok() {
                 // An error is the end of the connection: then nobody will ever know.
@@ -129,8 +134,8 @@ impl Relay {
                 }
                 Some(Fault::Late) => {
                     link.silent.store(true, Ordering::SeqCst);
-                    self.hold(link, frame, sent)?;
                     self.plan().fired += 1;
+                    self.hold(link, frame, sent)?;
                     while let Some(frame) = resp::read_frame(&mut client)? {
                         self.hold(link, frame, sent)?;
                     }
@@ -154,7 +159,7 @@ impl Relay {
         let (late, carried_out) = channel();
         let _ = sent.send(Sent { words: resp::words(&frame), fault: None, late: Some(late) });
         let held = Held { server: link.server.handle()?, frame, carried_out };
-        self.late.lock().expect("what is held back").push(held);
+        self.late().push(held);
         Ok(())
     }
 
