@@ -2,6 +2,7 @@
 //! Never decides which faults meet which calls.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -47,16 +48,17 @@ pub enum Call {
     Later,
 }
 
-/// When a late command arrives.
+/// When a late command arrives. Either way another job waits on the ready list then, which is nobody's yet.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Arrival {
+    /// The worker may still take what the command takes.
     WhileTheJobsRun,
-    /// They have ended, and another one waits.
+    /// The worker has ended.
     WhenAllIsDone,
 }
 
-/// The key that a job stands under, its payload, its score there.
-type Standing = (String, String, f64);
+/// The uuid of the job that waits.
+const WAITING: &str = "waiting";
 
 /// What has happened to the jobs so far.
 struct Book {
@@ -65,6 +67,8 @@ struct Book {
     failed: Mutex<Vec<FailedJob>>,
     /// What must never be said or seen.
     complaints: Mutex<Vec<String>>,
+    /// How many jobs there are by now.
+    jobs: AtomicUsize,
     renewed: watch::Sender<bool>,
     /// Passed by all jobs in their last run, before and after a late command arrives.
     all_run: Barrier,
@@ -91,6 +95,7 @@ impl Scene {
             runs: Mutex::default(),
             failed: Mutex::default(),
             complaints: Mutex::default(),
+            jobs: AtomicUsize::new(0),
             renewed: watch::Sender::new(false),
             all_run: Barrier::new(JOBS),
         };
@@ -100,6 +105,8 @@ impl Scene {
     pub fn play(self: &Arc<Scene>) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         runtime.unwrap().block_on(async {
+            // A worker that is at work already: it knows its Redis, and its Redis the scripts.
+            self.drain("*").await;
             self.proxy.arm(self.when(), self.fault);
             match self.call {
                 Call::Push | Call::Later => self.push_through_the_fault().await,
@@ -125,6 +132,7 @@ impl Scene {
         assert_eq!(self.proxy.fired(), 1, "{:?}", self.proxy.counts());
         let expected = if self.fault.is_about_the_answer() { vec![self.pushed(payload)] } else { Vec::new() };
         assert_eq!(self.standing(), expected);
+        self.book.jobs.fetch_add(expected.len(), Ordering::SeqCst);
     }
 
     /// The jobs are where they are at first, and a worker makes the call.
@@ -155,11 +163,13 @@ impl Scene {
     async fn work_until_all_have_ended(self: &Arc<Scene>) {
         for _ in 0..3 {
             let (standing, ended) = (self.standing(), self.ended());
+            let (jobs, failed) = (self.jobs(), self.book.failed.lock().unwrap());
             assert_eq!(
                 standing.len() + ended,
-                self.jobs(),
-                "in one place each: {standing:#?}, {ended} ended"
+                jobs,
+                "{ended} ended, standing: {standing:#?}, failed: {failed:#?}"
             );
+            drop(failed);
             if standing.is_empty() {
                 return;
             }
@@ -170,13 +180,16 @@ impl Scene {
     }
 
     fn check_the_end(&self) {
-        let runs = std::mem::take(&mut *self.book.runs.lock().unwrap());
+        let mut runs = std::mem::take(&mut *self.book.runs.lock().unwrap());
+        assert_eq!(runs.len(), self.jobs(), "{runs:#?}");
+        if self.arrival == Arrival::WhileTheJobsRun {
+            assert_eq!(runs.remove(WAITING), Some(vec![1]), "the job that waited, too, runs once");
+        }
         let expected: Vec<i64> = match self.call {
             Call::Release => vec![1, 2],
             Call::MoveExpired => vec![2],
             _ => vec![1],
         };
-        assert_eq!(runs.len(), self.jobs());
         assert!(runs.values().all(|runs| *runs == expected), "each run spends one attempt: {runs:#?}");
 
         let failed = self.book.failed.lock().unwrap();
@@ -193,12 +206,12 @@ impl Scene {
 
     /// The worker has long worked on, and a job of somebody else waits.
     async fn deliver_beside_a_job_that_waits(self: &Arc<Scene>) {
-        let waiting = payload("waiting", 1, 0);
+        let waiting = payload(WAITING, 1, 0);
         self.produce(&waiting);
         assert_eq!(self.proxy.held(), 1);
         self.proxy.deliver_late();
         let mut expected = vec![(READY.to_owned(), waiting)];
-        let mut once = BTreeMap::from([("waiting".to_owned(), vec![1])]);
+        let mut once = BTreeMap::from([(WAITING.to_owned(), vec![1])]);
         if matches!(self.call, Call::Push | Call::Later) {
             expected.push(self.pushed(&self.payloads()[0]));
             once.insert("job-0".to_owned(), vec![1]);
@@ -222,12 +235,9 @@ impl Scene {
         }
     }
 
-    /// How many jobs there are to work: a push may have failed before it reached Redis.
+    /// How many jobs there are by now.
     fn jobs(&self) -> usize {
-        match self.call {
-            Call::Push | Call::Later => usize::from(self.fault.is_about_the_answer()),
-            _ => JOBS,
-        }
+        self.book.jobs.load(Ordering::SeqCst)
     }
 
     fn fails(&self) -> bool {
@@ -247,16 +257,23 @@ impl Scene {
     /// How many jobs have begun their last run: while no worker is there, it is over.
     fn ended(&self) -> usize {
         let runs = self.book.runs.lock().unwrap();
-        runs.values().filter(|runs| runs.contains(&self.last_attempt())).count()
+        let last = |uuid: &str| if uuid == WAITING { 1 } else { self.last_attempt() };
+        runs.iter().filter(|(uuid, runs)| runs.contains(&last(uuid))).count()
     }
 
     /// As an app pushes it.
     fn produce(&self, payload: &str) {
-        let _: i64 = self.redis.query(&["RPUSH", READY, payload]);
+        self.put_without_wake_up(payload);
         let _: i64 = self.redis.query(&["RPUSH", NOTIFY, "1"]);
     }
 
+    fn put_without_wake_up(&self, payload: &str) {
+        self.book.jobs.fetch_add(1, Ordering::SeqCst);
+        let _: i64 = self.redis.query(&["RPUSH", READY, payload]);
+    }
+
     fn put(&self, key: &str, at: i64, payload: &str) {
+        self.book.jobs.fetch_add(1, Ordering::SeqCst);
         let _: i64 = self.redis.query(&["ZADD", key, &at.to_string(), payload]);
     }
 
@@ -272,7 +289,7 @@ impl Scene {
     }
 
     /// The same with their scores.
-    fn scored(&self) -> Vec<Standing> {
+    fn scored(&self) -> Vec<(String, String, f64)> {
         let mut found = Vec::new();
         for ((_, key), value) in snapshot::keys(&self.redis) {
             let members = match value.value {
@@ -305,7 +322,10 @@ impl Scene {
     async fn run(self: Arc<Scene>, context: Context) -> Outcome {
         let job = context.job();
         let uuid = job.payload.uuid().expect("a uuid");
-        self.book.runs.lock().unwrap().entry(uuid).or_default().push(job.attempts);
+        self.book.runs.lock().unwrap().entry(uuid.clone()).or_default().push(job.attempts);
+        if uuid == WAITING {
+            return Outcome::Completed;
+        }
         if self.call == Call::Renew {
             // The first renewal meets the fault: one that succeeds shows that the worker is over it.
             let _ = self.book.renewed.subscribe().wait_for(|renewed| *renewed).await;
@@ -324,21 +344,27 @@ impl Scene {
     }
 
     fn deliver_beside_jobs_that_run(&self) {
-        let by_payload = || {
-            let mut scored = self.scored();
-            scored.sort_by(|a, b| a.1.cmp(&b.1));
-            scored
-        };
-        let before = by_payload();
+        let before = self.running();
+        // No wake-up comes with it, so that the late command finds it there.
+        self.put_without_wake_up(&payload(WAITING, 1, 0));
         self.proxy.deliver_late();
-        let after = by_payload();
+        let after = self.running();
         // The worker itself may renew meanwhile.
-        let stands = |(before, after): (&Standing, &Standing)| {
-            (&before.0, &before.1) == (&after.0, &after.1) && before.2 <= after.2
-        };
-        if before.len() != after.len() || !before.iter().zip(&after).all(stands) {
+        let stand = before.len() == after.len()
+            && before.iter().zip(&after).all(|(before, after)| before.0 == after.0 && before.1 <= after.1);
+        if !stand {
             self.complain(format!("what was late changed {before:#?} to {after:#?}"));
         }
+    }
+
+    /// Payload and lease of each job that runs, but for the one that waited.
+    fn running(&self) -> Vec<(String, f64)> {
+        let waiting = payload(WAITING, 1, 1);
+        let reserved =
+            self.scored().into_iter().filter(|(key, payload, _)| key == RESERVED && *payload != waiting);
+        let mut running: Vec<_> = reserved.map(|(_, payload, at)| (payload, at)).collect();
+        running.sort_by(|a, b| a.0.cmp(&b.0));
+        running
     }
 
     fn hear(&self, event: &Event) {
