@@ -66,6 +66,36 @@ struct EatsMemory {
     megabytes: usize,
 }
 
+#[derive(Deserialize)]
+struct Counted {
+    name: String,
+    tally: String,
+    seconds: f64,
+}
+
+/// One entry in the tally, over a connection kept for all jobs of this process.
+async fn tell(tally: &str, job: &str, what: &str) -> Result<(), Exception> {
+    type Kept = tokio::sync::Mutex<std::collections::HashMap<String, redis::aio::MultiplexedConnection>>;
+    static KEPT: std::sync::LazyLock<Kept> = std::sync::LazyLock::new(Kept::default);
+    let mut kept = KEPT.lock().await;
+    if !kept.contains_key(tally) {
+        let client = redis::Client::open(format!("redis+unix://{tally}"))?;
+        kept.insert(tally.to_owned(), client.get_multiplexed_async_connection().await?);
+    }
+    let mut connection = kept[tally].clone();
+    drop(kept);
+    let entry = format!("rust:{}:{what}", std::process::id());
+    Ok(redis::cmd("RPUSH").arg(job).arg(entry).exec_async(&mut connection).await?)
+}
+
+async fn counted(job: Counted) -> Result<(), Exception> {
+    tell(&job.tally, &job.name, "starts").await?;
+    if job.seconds > 0.0 {
+        tokio::time::sleep(Duration::from_secs_f64(job.seconds)).await;
+    }
+    tell(&job.tally, &job.name, "ends").await
+}
+
 fn trace(line: &str) {
     let path = std::env::var_os("TRACE_FILE")
         .map_or_else(|| Path::new("storage/trace.log").to_owned(), PathBuf::from);
@@ -193,6 +223,8 @@ fn with_handlers(worker: Worker) -> Worker {
             ran(&ctx, &job.name, "");
             std::mem::forget(vec![1_u8; job.megabytes << 20]);
         })
+        .handle("App\\Jobs\\Counted", async |job: Counted, _: Context| counted(job).await)
+        .handle("Counted", async |job: Counted, _: Context| counted(job).await)
         .handle("App\\Legacy", legacy)
 }
 

@@ -1,4 +1,16 @@
-//! Faults at exact places, and what must have become of every job afterwards. In this process or in one of its own, the
-//! worker is the real one and so is the Redis.
+//! The promises under attack: what is killed, stopped, cut off, moved or filled up, and what became of every job.
 
 mod cuts;
+mod equal;
+
+use std::process::Command;
+
+use crate::support::process::command;
+use crate::support::worker_binary;
+
+/// A worker without an application: its address, and no prefix.
+fn worker(url: &str, flags: &[&str]) -> Command {
+    let mut command = command(worker_binary());
+    command.args([&format!("--redis={url}"), "--prefix=", "--sleep=0.2"]).args(flags);
+    command
+}

@@ -9,6 +9,7 @@ pub mod process;
 pub mod proxy;
 pub mod redis;
 pub mod snapshot;
+pub mod tally;
 
 mod own_tests;
 
