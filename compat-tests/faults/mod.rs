@@ -2,6 +2,8 @@
 
 mod cuts;
 mod equal;
+mod rows;
+mod taken_over;
 
 use std::process::Command;
 

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use handover::dialect::Laravel;
 use handover::events::{Event, Fate};
-use handover::failed::{self, FailedJob, FailedJobStore};
 use handover::queue::{BoxFuture, Queue, RedisQueue, RedisQueueOptions};
 use handover::redis::Redis as Link;
 use handover::{Context, Exception, Outcome, Worker, WorkerOptions};
 use tokio::sync::{Barrier, watch};
 
+use crate::faults::rows::Rows;
 use crate::support::process::DEADLINE;
 use crate::support::proxy::{Fault, Proxy, When};
 use crate::support::redis::Redis;
@@ -66,7 +66,7 @@ struct Book {
     runs: Mutex<BTreeMap<String, Vec<i64>>>,
     /// How often each was said to have ended for good.
     ends: Mutex<BTreeMap<String, usize>>,
-    failed: Mutex<Vec<FailedJob>>,
+    failed: Rows,
     /// What must never be said or seen.
     complaints: Mutex<Vec<String>>,
     /// How many jobs there are by now.
@@ -96,7 +96,7 @@ impl Scene {
         let book = Book {
             runs: Mutex::default(),
             ends: Mutex::default(),
-            failed: Mutex::default(),
+            failed: Rows::default(),
             complaints: Mutex::default(),
             jobs: AtomicUsize::new(0),
             renewed: watch::Sender::new(false),
@@ -192,7 +192,7 @@ impl Scene {
         let ends = self.book.ends.lock().unwrap();
         assert!(ends.values().all(|ends| *ends == 1), "each ends once: {ends:#?}");
 
-        let failed = self.book.failed.lock().unwrap();
+        let failed = self.book.failed.all();
         let mut payloads: Vec<&[u8]> = failed.iter().map(|row| &*row.payload).collect();
         payloads.sort_unstable();
         let expected = if self.fails() { self.payloads() } else { Vec::new() };
@@ -311,7 +311,7 @@ impl Scene {
         let worker = Worker::on(self.queue.clone())
             .options(WorkerOptions { lease, ..WorkerOptions::default() })
             .route(pattern, handler)
-            .failed_jobs(Kept(self.clone()))
+            .failed_jobs(self.book.failed.clone())
             .on_event(move |event| hearing.hear(event));
         let drained = tokio::time::timeout(DEADLINE, worker.drain()).await;
         drained.expect("the worker comes to an end").expect("a good one");
@@ -388,24 +388,4 @@ fn payload(uuid: &str, tries: i64, attempts: i64) -> String {
     format!(
         r#"{{"uuid":"{uuid}","displayName":"Job","job":"Illuminate\\Queue\\CallQueuedHandler@call","maxTries":{tries},"data":[],"attempts":{attempts}}}"#
     )
-}
-
-/// The failed jobs of a scene.
-struct Kept(Arc<Scene>);
-
-impl FailedJobStore for Kept {
-    fn record<'a>(&'a self, job: &'a FailedJob) -> BoxFuture<'a, Result<(), failed::Error>> {
-        self.0.book.failed.lock().unwrap().push(job.clone());
-        Box::pin(async { Ok(()) })
-    }
-
-    fn withdraw<'a>(&'a self, job: &'a FailedJob) -> BoxFuture<'a, Result<(), failed::Error>> {
-        self.0.book.failed.lock().unwrap().retain(|kept| kept != job);
-        Box::pin(async { Ok(()) })
-    }
-
-    fn list(&self) -> BoxFuture<'_, Result<Vec<FailedJob>, failed::Error>> {
-        let jobs = self.0.book.failed.lock().unwrap().clone();
-        Box::pin(async { Ok(jobs) })
-    }
 }
