@@ -1,6 +1,7 @@
 //! The promises under attack: what is killed, stopped, cut off, moved or filled up, and what became of every job.
 
 mod equal;
+mod health;
 
 use std::process::Command;
 
