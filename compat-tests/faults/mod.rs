@@ -2,6 +2,7 @@
 
 mod cuts;
 mod equal;
+mod health;
 mod rows;
 mod taken_over;
 

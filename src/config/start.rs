@@ -1,7 +1,6 @@
 //! A worker as its app configures it: `Worker::from_env`, and with flags `Worker::from_args`.
 
 use crate::config::{Config, Failed, Low};
-use crate::dialect::Laravel;
 #[cfg(feature = "sqlite")]
 use crate::failed::SqliteStore;
 use crate::failed::{FileStore, NullStore};
@@ -57,7 +56,7 @@ impl Worker {
     /// # Errors
     /// Where Redis' URL or the failed-jobs database is not usable.
     pub fn from_config(config: &Config) -> Result<Worker, Exception> {
-        let dialect = Laravel { prefix: config.prefix.clone(), version: config.version, cluster: false };
+        let dialect = config.dialect.clone();
         let rules = dialect.rules();
         let options = RedisQueueOptions {
             migration_batch_size: config.migration_batch_size,
@@ -73,6 +72,11 @@ impl Worker {
             .pool(config.php.clone())
             .on_event(telemetry::job_lines(config.screen, config.output_timezone))
             .on_event(telemetry::log());
+        #[cfg(feature = "health")]
+        let worker = match &config.health {
+            Some(address) => worker.health_at(address),
+            None => worker,
+        };
         #[cfg(feature = "cli")]
         let worker = worker.on_event(telemetry::progress(config.screen));
         for warning in &config.warnings {
