@@ -1,6 +1,8 @@
 //! The promises under attack: what is killed, stopped, cut off, moved or filled up, and what became of every job.
 
 mod equal;
+mod fleet;
+mod storm;
 
 use std::process::Command;
 
