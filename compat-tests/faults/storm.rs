@@ -187,9 +187,9 @@ impl Storm {
         }
     }
 
-    /// Keeps the backlog at what the plan says.
+    /// Adds a batch to the backlog, unless it is as the plan wants it. One only: the blows must fall meanwhile.
     fn push(&mut self) {
-        while self.pushed < self.plan.jobs && self.ready() < self.plan.backlog {
+        if self.pushed < self.plan.jobs && self.ready() < self.plan.backlog {
             let until = (self.pushed + BATCH).min(self.plan.jobs);
             let payload = |number| self.tally.payload(&name(number), self.plan.takes);
             let payloads: Vec<String> = (self.pushed..until).map(payload).collect();
