@@ -2,8 +2,10 @@
 
 mod cuts;
 mod equal;
+mod fleet;
 mod health;
 mod rows;
+mod storm;
 mod taken_over;
 
 use std::process::Command;

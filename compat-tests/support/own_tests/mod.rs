@@ -6,3 +6,4 @@ mod laravel;
 mod process;
 mod proxy;
 mod redis;
+mod tally;
