@@ -2,11 +2,13 @@
 //! byte.
 //!
 //! `parse` makes a `Value`, `Value::write` the bytes again, `from_bytes` and `from_value` any type that serde
-//! can read; `Model` is what an Eloquent model becomes in a job. In reading order: `value`, `array`, `name`,
-//! `object`, `walk`, `parse`, `write`, `slots`, `de`, `model`, `error`. Never knows queues or jobs, never
+//! can read, `Value::to_json` plain JSON to show or send; `Model` is what an Eloquent model becomes in a job. In
+//! reading order: `value`, `array`, `name`, `object`, `walk`, `parse`, `write`, `slots`, `de`, `model`, `date`,
+//! `view`, `error`. Never knows queues or jobs, never
 //! runs or loads what the bytes name. Counterpart in PHP: `serialize()` and `unserialize()`.
 
 mod array;
+mod date;
 mod de;
 mod error;
 pub mod json;
@@ -16,6 +18,7 @@ mod object;
 mod parse;
 mod slots;
 mod value;
+mod view;
 mod walk;
 mod write;
 
