@@ -57,6 +57,21 @@ pub(super) const OPTIONS: &[Known] = &[
     ),
     known("php-max-jobs", Some("N"), "Replace a PHP process after so many jobs; 0 is never [default: 0]"),
     known("php-max-time", Some("SECONDS"), "Replace a PHP process after so long; 0 is never [default: 0]"),
+    #[cfg(feature = "http")]
+    known(
+        "http",
+        Some("PATTERN=URL"),
+        "Send the jobs of a class, or of a pattern such as App\\Jobs\\*, to this endpoint; may be given often",
+    ),
+    #[cfg(feature = "http")]
+    known(
+        "http-secret",
+        Some("SECRETS"),
+        "What HTTP requests are signed with: whsec_ and base64, or raw; several, separated by spaces, while one is \
+         replaced. Better given as HANDOVER_HTTP_SECRET: a command line can be seen by others",
+    ),
+    #[cfg(feature = "http")]
+    known("http-unsigned", None, "Send unsigned requests where there is no secret"),
     known(
         "lease",
         Some("SECONDS"),

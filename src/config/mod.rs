@@ -6,6 +6,8 @@
 mod app;
 #[cfg(feature = "cli")]
 pub mod flags;
+#[cfg(feature = "http")]
+mod http;
 mod low;
 mod start;
 
@@ -16,6 +18,8 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 pub use app::{App, AppDatabase, AppFailed, AppRedis};
+#[cfg(feature = "http")]
+pub use http::HttpRoute;
 pub use low::{Low, Source};
 
 use crate::dialect::Laravel;
@@ -45,6 +49,12 @@ pub struct Config {
     pub options: WorkerOptions,
     /// The pool of PHP processes; none where it has no children.
     pub php: PoolOptions,
+    /// Patterns and the endpoints that their jobs are sent to.
+    #[cfg(feature = "http")]
+    pub http: Vec<(String, crate::handler::Endpoint)>,
+    /// How they sign that have no secret of their own, those named in code included.
+    #[cfg(feature = "http")]
+    pub signing: crate::handler::Signing,
     /// Where failed jobs are kept.
     pub failed: Failed,
     /// Where health is asked for.
@@ -171,6 +181,13 @@ pub enum Error {
         /// The queue.
         queue: String,
     },
+    /// An `[[http]]` table that cannot be read.
+    #[cfg(feature = "http")]
+    #[error("A table [[http]] of the configuration file cannot be used: {what}.")]
+    HttpTable {
+        /// What is wrong, secrets left out.
+        what: String,
+    },
 }
 
 impl Config {
@@ -245,6 +262,10 @@ impl Config {
             options,
             failed: failed(app, directory),
             php,
+            #[cfg(feature = "http")]
+            http: http::routes(low, &[])?,
+            #[cfg(feature = "http")]
+            signing: http::signing(low),
             health: low.get("health").map(str::to_owned),
             timezone: zone,
             output_timezone: timezone(app.and_then(|app| app.output_timezone.as_deref())).unwrap_or(zone),
@@ -282,6 +303,15 @@ impl Config {
             ("concurrency", self.options.concurrency.to_string(), false),
             ("php", self.php.children.to_string(), false),
         ];
+        #[cfg(feature = "http")]
+        let rows = {
+            let to = |(pattern, endpoint): &(String, crate::handler::Endpoint)| {
+                format!("{pattern} to {}", endpoint.shown())
+            };
+            let routes: Vec<String> = self.http.iter().map(to).collect();
+            let routes = (!routes.is_empty()).then(|| ("http", routes.join(", "), false));
+            rows.into_iter().chain(routes)
+        };
         let row = |(name, value, of_app): (&str, String, bool)| {
             let mut line = String::new();
             let _ = write!(line, "{name} [{value}] from {}", from(name, of_app && app));

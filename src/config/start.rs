@@ -72,6 +72,12 @@ impl Worker {
             .pool(config.php.clone())
             .on_event(telemetry::job_lines(config.screen, config.output_timezone))
             .on_event(telemetry::log());
+        #[cfg(feature = "http")]
+        let worker = {
+            let routes = config.http.iter();
+            let worker = worker.signing(config.signing.clone());
+            routes.fold(worker, |worker, (pattern, endpoint)| worker.http(pattern, endpoint.clone()))
+        };
         #[cfg(feature = "health")]
         let worker = match &config.health {
             Some(address) => worker.health_at(address),

@@ -14,7 +14,7 @@ pub use crate::job::Interrupted;
 pub(crate) use context::Bounds;
 pub use context::{Context, State};
 #[cfg(feature = "http")]
-pub use http::{Endpoint, EndpointError, Secret};
+pub use http::{Endpoint, EndpointError, Secret, Signing};
 pub use native::Native;
 pub use php::PoolOptions;
 pub use router::{Route, Routes};

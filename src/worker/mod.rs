@@ -49,9 +49,8 @@ pub(crate) struct Shared {
     /// Routes to endpoints, which become handlers when the worker starts.
     #[cfg(feature = "http")]
     pub(crate) endpoints: Vec<(String, http::Endpoint)>,
-    /// What signs for an endpoint that has no secret of its own.
     #[cfg(feature = "http")]
-    pub(crate) secrets: Vec<http::Secret>,
+    pub(crate) signing: http::Signing,
     pub(crate) state: State,
     /// `None` where only the app itself can write it, through a PHP child.
     pub(crate) failed: Option<Arc<dyn FailedJobStore>>,
@@ -114,7 +113,7 @@ impl Worker {
             #[cfg(feature = "http")]
             endpoints: Vec::new(),
             #[cfg(feature = "http")]
-            secrets: Vec::new(),
+            signing: http::Signing::default(),
             state: State::default(),
             failed: Some(Arc::new(NullStore)),
             app_store: String::new(),
@@ -164,7 +163,15 @@ impl Worker {
     #[cfg(feature = "http")]
     #[must_use]
     pub fn http_secret(mut self, secrets: &str) -> Self {
-        self.0.secrets = http::Secret::several(secrets);
+        self.0.signing.secrets = http::Secret::several(secrets);
+        self
+    }
+
+    /// The same as a value, and whether requests may go unsigned where there is no secret.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn signing(mut self, signing: http::Signing) -> Self {
+        self.0.signing = signing;
         self
     }
 
@@ -341,14 +348,19 @@ impl Worker {
 
     /// Makes handlers of the routes to endpoints, all on one client.
     #[cfg_attr(not(feature = "http"), expect(clippy::unnecessary_wraps, reason = "fails with the feature"))]
-    #[cfg_attr(not(feature = "http"), expect(clippy::unused_self, clippy::needless_pass_by_ref_mut, reason = "as above"))]
+    #[cfg_attr(
+        not(feature = "http"),
+        expect(clippy::unused_self, clippy::needless_pass_by_ref_mut, reason = "as above")
+    )]
     fn reach_endpoints(&mut self) -> std::io::Result<()> {
         #[cfg(feature = "http")]
         {
-            let Shared { endpoints, secrets, routes, clock, .. } = &mut self.0;
+            let Shared { endpoints, signing, routes, clock, .. } = &mut self.0;
             let endpoints = std::mem::take(endpoints).into_iter();
-            let endpoints = endpoints.map(|(pattern, endpoint)| (pattern, endpoint.or_secrets(secrets)));
-            for (pattern, handler) in http::handlers(endpoints.collect(), clock).map_err(std::io::Error::other)? {
+            let endpoints = endpoints.map(|(pattern, endpoint)| (pattern, endpoint.or_by(signing)));
+            for (pattern, handler) in
+                http::handlers(endpoints.collect(), clock).map_err(std::io::Error::other)?
+            {
                 routes.insert(&pattern, Arc::new(handler));
             }
         }

@@ -218,7 +218,7 @@ mod tests {
             ("Friday, 13-Feb-09 23:32:00 GMT", Some(30)),
             ("Fri Feb 13 23:32:00 2009", Some(30)),
             ("Fri, 13 Feb 2009 23:31:00 GMT", Some(0)),
-            ("Fri, 13 Feb 2109 23:31:00 GMT", Some(LONGEST)),
+            ("Wed, 13 Feb 2109 23:31:00 GMT", Some(LONGEST)),
             ("-1", None),
             ("1.5", None),
             ("soon", None),

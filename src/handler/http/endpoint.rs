@@ -55,11 +55,12 @@ impl Endpoint {
         self
     }
 
-    /// The same with these secrets where it has none of its own.
-    pub(crate) fn or_secrets(mut self, secrets: &[Secret]) -> Self {
+    /// The same with the worker's secrets where it has none of its own, and without any where it may go so.
+    pub(crate) fn or_by(mut self, signing: &Signing) -> Self {
         if self.secrets.is_empty() && !self.unsigned {
-            self.secrets = secrets.to_vec();
+            self.secrets.clone_from(&signing.secrets);
         }
+        self.unsigned |= signing.unsigned;
         self
     }
 
@@ -119,6 +120,15 @@ impl fmt::Debug for Endpoint {
     }
 }
 
+/// How requests are signed whose endpoint has no secret of its own.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Signing {
+    /// What they are signed with, each.
+    pub secrets: Vec<Secret>,
+    /// Without secrets they go out unsigned, where they would be refused.
+    pub unsigned: bool,
+}
+
 /// An endpoint that was checked.
 pub(crate) struct Target {
     pub(super) url: Url,
@@ -168,7 +178,9 @@ pub enum EndpointError {
         name: String,
     },
     /// There is no client to send with.
-    #[error("HTTP routes cannot be served: {0}. On a slim system the package ca-certificates may be missing.")]
+    #[error(
+        "HTTP routes cannot be served: {0}. On a slim system the package ca-certificates may be missing."
+    )]
     Client(String),
 }
 
@@ -197,7 +209,10 @@ mod tests {
     fn what_cannot_be_used_is_told_without_its_secrets() {
         let hush = |url: &str| Endpoint::new(url).secret("whsec_aHVzaA==").header("x-token", "hush");
         for (endpoint, told) in [
-            (hush("ftp://me:hush@files/x?token=hush"), "[ftp://files/x], where nothing can be sent: it begins"),
+            (
+                hush("ftp://me:hush@files/x?token=hush"),
+                "[ftp://files/x], where nothing can be sent: it begins",
+            ),
             (hush("reports.internal/jobs"), "[reports.internal/jobs]"),
             (hush("https://"), "[https://]"),
             (hush("https://a").secret("whsec_hush!"), "what follows whsec_ is no base64"),
@@ -214,10 +229,12 @@ mod tests {
 
     #[test]
     fn a_route_without_a_secret_takes_the_workers_unless_it_goes_unsigned() {
-        let secrets = Secret::several("one two");
-        let keys = |endpoint: Endpoint| endpoint.or_secrets(&secrets).checked("A").unwrap().keys.len();
+        let signing = Signing { secrets: Secret::several("one two"), unsigned: false };
+        let keys = |endpoint: Endpoint| endpoint.or_by(&signing).checked("A").unwrap().keys.len();
         assert_eq!(keys("https://a".into()), 2);
         assert_eq!(keys(Endpoint::new("https://a").secret("own")), 1);
         assert_eq!(keys(Endpoint::new("https://a").unsigned()), 0);
+        let unsigned = Signing { secrets: Vec::new(), unsigned: true };
+        assert!(Endpoint::new("https://a").or_by(&unsigned).checked("A").is_ok());
     }
 }

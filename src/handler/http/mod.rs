@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use reqwest::Client;
 
-pub use endpoint::{Endpoint, EndpointError};
+pub(crate) use endpoint::shown;
+pub use endpoint::{Endpoint, EndpointError, Signing};
 pub use signature::Secret;
 
 use self::endpoint::Target;

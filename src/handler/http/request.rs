@@ -100,7 +100,8 @@ fn body(job: &Job, max_tries: i64, now: i64) -> Result<Vec<u8>, Exception> {
         Some(command) => {
             let json = command.value().and_then(crate::php::Value::to_json);
             Some(json.map_err(|error| {
-                let message = format!("{} cannot be sent: its command is not to be read: {error}", job.name());
+                let message =
+                    format!("{} cannot be sent: its command is not to be read: {error}", job.name());
                 Exception::new("UnexpectedValueException", message)
             })?)
         }
@@ -166,9 +167,11 @@ mod tests {
 
     #[test]
     fn an_object_job_is_its_command_and_the_facts() {
-        let sent = sent(&json!({"uuid": "u-1", "displayName": "Monthly report", "attempts": 1, "telescope_uuid": "t",
+        let sent = sent(
+            &json!({"uuid": "u-1", "displayName": "Monthly report", "attempts": 1, "telescope_uuid": "t",
             "job": "Illuminate\\Queue\\CallQueuedHandler@call", "data": {"commandName": "App\\Jobs\\Report",
-            "command": "O:15:\"App\\Jobs\\Report\":1:{s:5:\"month\";i:7;}"}}));
+            "command": "O:15:\"App\\Jobs\\Report\":1:{s:5:\"month\";i:7;}"}}),
+        );
         assert_eq!(
             sent,
             json!({"type": "App\\Jobs\\Report", "timestamp": "2020-09-13T12:26:40Z", "data": {
@@ -179,7 +182,8 @@ mod tests {
 
     #[test]
     fn a_string_job_is_its_method_and_its_data() {
-        let sent = sent(&json!({"job": "App\\Legacy@again", "displayName": "App\\Legacy", "data": {"n": 1.10}}));
+        let sent =
+            sent(&json!({"job": "App\\Legacy@again", "displayName": "App\\Legacy", "data": {"n": 1.10}}));
         assert_eq!(sent["type"], "App\\Legacy");
         assert_eq!(sent["data"]["job"], "App\\Legacy@again");
         assert_eq!(sent["data"]["data"], json!({"n": 1.10}));
@@ -195,9 +199,13 @@ mod tests {
 
     #[test]
     fn a_command_that_cannot_be_read_is_not_sent() {
-        let broken = json!({"displayName": "App\\A", "data": {"commandName": "App\\A", "command": "O:9:\"App"}});
+        let broken =
+            json!({"displayName": "App\\A", "data": {"commandName": "App\\A", "command": "O:9:\"App"}});
         let error = body(&job(&broken), 1, 0).unwrap_err();
-        assert!(error.message.starts_with("App\\A cannot be sent: its command is not to be read: "), "{error}");
+        assert!(
+            error.message.starts_with("App\\A cannot be sent: its command is not to be read: "),
+            "{error}"
+        );
     }
 
     #[test]
