@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use handover::clock::Clock;
 use handover::events::Event;
 use handover::{Context, Exception, Job, Outcome, Worker};
 use serde::Deserialize;
@@ -58,6 +59,12 @@ struct FailsItself {
 struct Sleeps {
     name: String,
     seconds: f64,
+}
+
+#[derive(Deserialize)]
+struct GateThen {
+    name: String,
+    then: String,
 }
 
 #[derive(Deserialize)]
@@ -139,6 +146,22 @@ async fn legacy(data: serde_json::Value, ctx: Context) -> Result<Outcome, Except
     }
 }
 
+async fn gate_then(job: GateThen, ctx: Context) -> Result<Outcome, Exception> {
+    ran(&ctx, &job.name, "waits");
+    let gate = Path::new("storage/gates").join(format!("{}-{}", job.name, ctx.job().attempts));
+    while !gate.exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    ran(&ctx, &job.name, "passes");
+    match job.then.as_str() {
+        "complete" => Ok(Outcome::Completed),
+        "throw" => Err(boom(&format!("{} thrown", job.name))),
+        "release" => Ok(Outcome::Released(Duration::from_secs(600))),
+        "fail" => Ok(Outcome::Failed(Exception::new("LogicException", format!("{} failed", job.name)))),
+        other => Err(boom(&format!("nobody knows how to {other}"))),
+    }
+}
+
 fn with_handlers(worker: Worker) -> Worker {
     worker
         .on_event(on_failed)
@@ -200,6 +223,7 @@ fn with_handlers(worker: Worker) -> Worker {
             }
             ran(&ctx, &job.name, "passes");
         })
+        .handle("App\\Jobs\\GateThen", gate_then)
         .handle("LooksUp", async |job: Named, ctx: Context| {
             // A long job that looks up between its steps, which never wait.
             ran(&ctx, &job.name, "starts");
@@ -225,11 +249,30 @@ fn with_handlers(worker: Worker) -> Worker {
         })
         .handle("App\\Jobs\\Counted", async |job: Counted, _: Context| counted(job).await)
         .handle("Counted", async |job: Counted, _: Context| counted(job).await)
+        .handle("Noop", async |_: serde_json::Value, _: Context| {})
         .handle("App\\Legacy", legacy)
+}
+
+/// A clock that goes so many seconds wrong (`CLOCK_SHIFT`), as a host's may: one that stands, moved on as time passes.
+fn wrong_clock(seconds: i64) -> Clock {
+    let right = Clock::system();
+    let wrong = Clock::standing_at(right.now() + seconds);
+    let moved = wrong.clone();
+    std::thread::spawn(move || {
+        loop {
+            let behind = right.now() + seconds - moved.now();
+            moved.advance(Duration::from_secs(behind.max(0) as u64));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    });
+    wrong
 }
 
 #[tokio::main]
 async fn main() -> handover::Result<ExitCode> {
-    let worker = with_handlers(Worker::from_args()?);
+    let mut worker = with_handlers(Worker::from_args()?);
+    if let Some(shift) = std::env::var("CLOCK_SHIFT").ok().and_then(|shift| shift.parse().ok()) {
+        worker = worker.clock(wrong_clock(shift));
+    }
     Ok(worker.run().await?.exit_code())
 }
