@@ -1,13 +1,13 @@
 //! The promises under attack: what is killed, stopped, cut off, moved or filled up, and what became of every job.
 
-// mod clock;
-// mod due;
+mod clock;
+mod due;
 mod equal;
 mod flushed;
-// mod full;
+mod full;
 mod restarted;
 mod stopped;
-// mod store;
+mod store;
 
 use std::process::Command;
 

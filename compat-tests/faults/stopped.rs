@@ -193,6 +193,29 @@ fn what_fails_in_a_stopped_pool_leaves_no_row_where_another_has_it() {
     ENDS.iter().for_each(|end| taken_by(one_of_ours, Side::Pool, ALL, *end));
 }
 
+#[test]
+fn what_another_handed_back_waits_until_it_no_longer_runs_here() {
+    let stage = Stage::new(GENTLE);
+    let worker = stage.running(Side::Native);
+    stage.stop_past_its_leases(&worker);
+    let other = Running::start(handover(&stage.app, &["--timeout=0", "--concurrency=3", "--grace=0"]));
+    wait_until("the other has them", || traced(&stage.app, "attempt 2 waits") == 3);
+    stop(other);
+    assert_eq!(length(&stage.redis, "LLEN", &stage.app.key("queues:default")), 3);
+    worker.signal("CONT");
+    wait_until("they came back to it", || told(&worker, "why=StillRunning") > 0);
+    assert_eq!(traced(&stage.app, "attempt 2 waits"), 3, "{}", worker.stderr());
+    stage.open(1);
+    wait_until("all are known to be lost", || told(&worker, LOST) == 3);
+    wait_until("they run again", || traced(&stage.app, "attempt 2 waits") == 6);
+    stage.open(2);
+    wait_until("all is done", || stage.scores("reserved").is_empty());
+    stop(worker);
+    assert_eq!(traced(&stage.app, "attempt 2 passes"), 3);
+    assert_eq!(stage.scores("delayed").len(), 2);
+    assert_eq!(stage.app.trace().len(), 3 + 3 + 3 + 3 + 3);
+}
+
 /// Nobody else is there: the worker goes on, with more to do, and its jobs end as if nothing had been.
 fn taken_by_nobody(side: Side, end: End) {
     let stage = Stage::new(ALL);
