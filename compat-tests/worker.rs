@@ -253,26 +253,12 @@ fn with_handlers(worker: Worker) -> Worker {
         .handle("App\\Legacy", legacy)
 }
 
-/// A clock that goes so many seconds wrong (`CLOCK_SHIFT`), as a host's may: one that stands, moved on as time passes.
-fn wrong_clock(seconds: i64) -> Clock {
-    let right = Clock::system();
-    let wrong = Clock::standing_at(right.now() + seconds);
-    let moved = wrong.clone();
-    std::thread::spawn(move || {
-        loop {
-            let behind = right.now() + seconds - moved.now();
-            moved.advance(Duration::from_secs(behind.max(0) as u64));
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    });
-    wrong
-}
-
 #[tokio::main]
 async fn main() -> handover::Result<ExitCode> {
     let mut worker = with_handlers(Worker::from_args()?);
+    // A host whose clock is wrong by so many seconds.
     if let Some(shift) = std::env::var("CLOCK_SHIFT").ok().and_then(|shift| shift.parse().ok()) {
-        worker = worker.clock(wrong_clock(shift));
+        worker = worker.clock(Clock::wrong_by(shift));
     }
     Ok(worker.run().await?.exit_code())
 }
