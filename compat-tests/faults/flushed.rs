@@ -1,5 +1,5 @@
 //! A Redis that is emptied under a worker's feet, of its keys or of its scripts: nothing from before comes back, nothing
-//! that is pushed afterwards is lost. Never kills it: that is in `restarted.rs`.
+//! that is pushed afterwards is lost. Never one that keeps what it had: that is in `restarted.rs`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::support::tally::Tally;
 
 const KINDS: [&str; 4] = ["complete", "throw", "release", "fail"];
 
-/// An application whose Redis was emptied while a worker ran four jobs, and five waited.
-fn emptied(redis: &Redis, flags: &[&str]) -> (App, Running) {
+/// A worker that runs four jobs, and five wait.
+fn busy(redis: &Redis, flags: &[&str]) -> (App, Running) {
     let app = App::new(redis);
     let gated = KINDS.map(|kind| json!({"job": "GateThen", "args": [kind, kind], "with": {"tries": 5}}));
     app.push(&gated.into_iter().collect());
@@ -24,7 +24,6 @@ fn emptied(redis: &Redis, flags: &[&str]) -> (App, Running) {
                      {"job": "Succeed", "args": ["before"], "count": 2, "delay": 1}]));
     let worker = Running::start(handover(&app, &[&["--concurrency=4"], flags].concat()));
     wait_until("four jobs run", || traced(&app, "attempt 1 waits") == 4);
-    redis.flush();
     (app, worker)
 }
 
@@ -32,10 +31,8 @@ fn keys(redis: &Redis) -> Vec<String> {
     redis.query(&["KEYS", "*"])
 }
 
-#[test]
-fn what_ran_when_redis_was_emptied_ends_without_effect() {
-    let redis = Redis::start();
-    let (app, worker) = emptied(&redis, &[]);
+/// The four that ran left nothing, the five that waited never ran, and what is pushed now does.
+fn only_what_is_pushed_now_has_effects(redis: &Redis, app: &App, worker: Running) {
     app.push(&json!([{"job": "Succeed", "args": ["after-%i"], "count": 20}]));
     KINDS.iter().for_each(|kind| app.open_gate(&format!("{kind}-1")));
     wait_until("four are known to be lost", || told(&worker, "the reservation was lost") == 4);
@@ -44,16 +41,38 @@ fn what_ran_when_redis_was_emptied_ends_without_effect() {
     });
     stop(worker);
     assert_eq!(app.failed_rows().len(), 0);
-    assert_eq!(traced(&app, "attempt 1 passes"), 4);
+    assert_eq!(traced(app, "attempt 1 passes"), 4);
     let others = app.trace().into_iter().filter(|line| line.contains("before") || line.contains("failed"));
     assert_eq!(others.count(), 0, "{:?}", app.trace());
-    assert_eq!(keys(&redis), [String::new(); 0]);
+    assert_eq!(keys(redis), [String::new(); 0]);
+}
+
+#[test]
+fn what_ran_when_redis_was_emptied_ends_without_effect() {
+    let redis = Redis::start();
+    let (app, worker) = busy(&redis, &[]);
+    redis.flush();
+    only_what_is_pushed_now_has_effects(&redis, &app, worker);
+}
+
+#[test]
+fn what_ran_when_redis_came_back_empty_ends_without_effect() {
+    let mut redis = Redis::start();
+    let (app, worker) = busy(&redis, &[]);
+    redis.kill();
+    wait_until("it sees that Redis is gone", || told(&worker, "trying again") > 0);
+    // They end while nobody can be told.
+    KINDS.iter().for_each(|kind| app.open_gate(&format!("{kind}-1")));
+    wait_until("the four have ended", || traced(&app, "attempt 1 passes") == 4);
+    redis.restart();
+    only_what_is_pushed_now_has_effects(&redis, &app, worker);
 }
 
 #[test]
 fn what_ran_when_redis_was_emptied_is_not_handed_back() {
     let redis = Redis::start();
-    let (app, worker) = emptied(&redis, &["--grace=0"]);
+    let (app, worker) = busy(&redis, &["--grace=0"]);
+    redis.flush();
     let log = stop(worker);
     assert_eq!(keys(&redis), [String::new(); 0], "{log}");
     assert_eq!(traced(&app, "attempt 1 passes"), 0);

@@ -1,16 +1,18 @@
 //! A worker that is stopped for longer than its leases and then goes on: what another took meanwhile is left alone,
 //! what nobody took ends once. Never kills anything: that is in `promises.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::json;
 
-use super::{length, stop, told, traced};
+use super::{length, stop, told, traced, worker};
 use crate::support::differential::{handover, php, pooled};
 use crate::support::laravel::App;
 use crate::support::process::{Running, wait_until};
 use crate::support::redis::Redis;
 use crate::support::snapshot::now;
+use crate::support::tally::Tally;
 
 /// What jobs do once their gate is open; each is called so, too. `last` throws and may not run twice, the others may run
 /// five times.
@@ -252,4 +254,29 @@ fn what_nobody_took_from_a_stopped_worker_ends_once() {
 #[test]
 fn what_nobody_took_from_a_stopped_pool_ends_once() {
     [End::Later, End::AtOnce].iter().for_each(|end| taken_by_nobody(Side::Pool, *end));
+}
+
+#[test]
+fn workers_that_are_stopped_in_the_midst_of_calls_lose_and_repeat_nothing() {
+    let (redis, tally) = (Redis::start(), Tally::start());
+    let names = || (0..2000).map(|n| format!("job-{n}"));
+    let payloads: Vec<String> = names().map(|name| tally.payload(&name, 0.01)).collect();
+    let mut connection = redis.connect(0);
+    let () = redis::cmd("RPUSH").arg("queues:default").arg(payloads).query(&mut connection).unwrap();
+    let workers =
+        [0, 1, 2, 3].map(|_| Running::start(worker(&redis.url(0), &["--tries=1", "--concurrency=4"])));
+    wait_until("a quarter has started", || tally.started() >= 500);
+    workers.iter().for_each(|worker| worker.signal("STOP"));
+    // Longer than any call may take: its answer is there and its time is over when they go on.
+    std::thread::sleep(Duration::from_secs(6));
+    workers.iter().for_each(|worker| worker.signal("CONT"));
+    wait_until("nothing is left", || {
+        length(&redis, "LLEN", "queues:default") == 0
+            && length(&redis, "ZCARD", "queues:default:reserved") == 0
+    });
+    let logs = workers.map(stop);
+    let account = tally.account(names());
+    let told = format!("{}\n{}", account.summary(), logs.join("\n--\n"));
+    assert_eq!((account.done, account.unexpected.len()), (2000, 0), "{told}");
+    assert_eq!(account.repeated_without_cause(&BTreeSet::new()).len(), 0, "{told}");
 }
