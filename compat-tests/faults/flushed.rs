@@ -15,9 +15,10 @@ use crate::support::tally::Tally;
 
 const KINDS: [&str; 4] = ["complete", "throw", "release", "fail"];
 
-/// A worker that runs four jobs, and five wait.
+/// A worker that runs four jobs, and five wait. It asks for its leases every second.
 fn busy(redis: &Redis, flags: &[&str]) -> (App, Running) {
-    let app = App::new(redis);
+    let mut app = App::new(redis);
+    app.set_env("REDIS_QUEUE_RETRY_AFTER", "3");
     let gated = KINDS.map(|kind| json!({"job": "GateThen", "args": [kind, kind], "with": {"tries": 5}}));
     app.push(&gated.into_iter().collect());
     app.push(&json!([{"job": "Succeed", "args": ["before"], "count": 3},

@@ -5,6 +5,7 @@ mod due;
 mod equal;
 mod flushed;
 mod full;
+mod health;
 mod restarted;
 mod stopped;
 mod store;
