@@ -10,6 +10,7 @@ use std::time::Duration;
 use handover::clock::Clock;
 use handover::events::Event;
 use handover::{Context, Exception, Job, Outcome, Worker};
+use redis::AsyncConnectionConfig;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -87,7 +88,9 @@ async fn tell(tally: &str, job: &str, what: &str) -> Result<(), Exception> {
     let mut kept = KEPT.lock().await;
     if !kept.contains_key(tally) {
         let client = redis::Client::open(format!("redis+unix://{tally}"))?;
-        kept.insert(tally.to_owned(), client.get_multiplexed_async_connection().await?);
+        // A worker that was stopped must not take its own absence for the tally's.
+        let patient = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
+        kept.insert(tally.to_owned(), client.get_multiplexed_async_connection_with_config(&patient).await?);
     }
     let mut connection = kept[tally].clone();
     drop(kept);

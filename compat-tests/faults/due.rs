@@ -83,5 +83,5 @@ fn a_hundred_thousand_jobs_due_at_once_are_moved_in_small_steps() {
     let slowest = slow.iter().filter_map(|entry| redis::from_redis_value_ref::<u64>(&entry[2]).ok()).max();
     println!("{calls} calls; slower than 20 ms: {}, the slowest took {slowest:?} us", slow.len());
     let left: Vec<String> = redis.query(&["KEYS", "*"]);
-    assert_eq!(left, [String::new(); 0]);
+    assert!(left.is_empty(), "{left:?}");
 }

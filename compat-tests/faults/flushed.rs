@@ -45,7 +45,7 @@ fn only_what_is_pushed_now_has_effects(redis: &Redis, app: &App, worker: Running
     assert_eq!(traced(app, "attempt 1 passes"), 4);
     let others = app.trace().into_iter().filter(|line| line.contains("before") || line.contains("failed"));
     assert_eq!(others.count(), 0, "{:?}", app.trace());
-    assert_eq!(keys(redis), [String::new(); 0]);
+    assert!(keys(redis).is_empty(), "{:?}", keys(redis));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn what_ran_when_redis_was_emptied_is_not_handed_back() {
     let (app, worker) = busy(&redis, &["--grace=0"]);
     redis.flush();
     let log = stop(worker);
-    assert_eq!(keys(&redis), [String::new(); 0], "{log}");
+    assert!(keys(&redis).is_empty(), "{:?}: {log}", keys(&redis));
     assert_eq!(traced(&app, "attempt 1 passes"), 0);
     assert_eq!(app.failed_rows().len(), 0);
 }
