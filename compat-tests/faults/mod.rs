@@ -1,14 +1,17 @@
 //! The promises under attack: what is killed, stopped, cut off, moved or filled up, and what became of every job.
 
 mod clock;
+mod cuts;
 mod due;
 mod equal;
 mod flushed;
 mod full;
 mod health;
 mod restarted;
+mod rows;
 mod stopped;
 mod store;
+mod taken_over;
 
 use std::process::Command;
 
