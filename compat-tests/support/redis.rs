@@ -1,12 +1,12 @@
 //! A redis-server of the test's own, on a unix socket in a directory of its own, gone with it. Never touches a Redis
 //! that it did not start, never takes a fixed port.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use redis::{Commands, Connection};
 use tempfile::TempDir;
 
+use super::ports;
 use super::process::{Running, command, wait_until};
 
 /// A private redis-server.
@@ -30,10 +30,7 @@ impl Redis {
 
     /// On a free TCP port of localhost as well.
     pub fn start_tcp(args: &[&str]) -> Redis {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = free.local_addr().expect("its address").port();
-        drop(free);
-        Redis::boot(args, port)
+        Redis::boot(args, ports::free())
     }
 
     fn boot(args: &[&str], port: u16) -> Redis {
@@ -107,7 +104,9 @@ impl Redis {
         let mut server = Running::start(server);
         wait_until("redis-server to answer", || {
             assert!(server.is_running(), "redis-server ended:\n{}{}", server.stdout(), server.stderr());
-            self.try_connect(0).is_ok_and(|mut connection| connection.ping::<String>().is_ok())
+            let said = self.try_connect(0).and_then(|mut connection| connection.ping::<String>());
+            // One that asks for a password is up as well.
+            said.map_or_else(|error| error.code() == Some("NOAUTH"), |_| true)
         });
         self.server = Some(server);
     }
