@@ -1,6 +1,13 @@
 //! The promises under attack: what is killed, stopped, cut off, moved or filled up, and what became of every job.
 
+mod acl;
+mod addresses;
+mod cluster;
 mod equal;
+mod flow;
+mod readonly;
+mod sentinel;
+mod tls;
 
 use std::process::Command;
 

@@ -95,12 +95,17 @@ impl Redis {
 
     /// Starts the server again, on the same socket and port and with what it had saved.
     pub fn restart(&mut self) {
+        self.restart_with(&[]);
+    }
+
+    /// The same with more settings, for this run.
+    pub fn restart_with(&mut self, more: &[&str]) {
         self.kill();
         let _ = std::fs::remove_file(self.socket());
         let mut server = command("redis-server");
         server.args(["--save", "", "--daemonize", "no", "--unixsocketperm", "700", "--dir"]).arg(self.dir());
         server.arg("--unixsocket").arg(self.socket());
-        server.args(["--port", &self.port.to_string()]).args(&self.args);
+        server.args(["--port", &self.port.to_string()]).args(&self.args).args(more);
         let mut server = Running::start(server);
         wait_until("redis-server to answer", || {
             assert!(server.is_running(), "redis-server ended:\n{}{}", server.stdout(), server.stderr());

@@ -10,6 +10,11 @@ use super::ports;
 use super::process::{Running, command, wait_until};
 use super::redis::Redis;
 
+/// After so many milliseconds of silence a master counts as down. A slow machine is silent for long, and a failover that
+/// no test ordered would lose jobs: so only a master that has been killed is given up soon.
+const PATIENT: &str = "600000";
+const IMPATIENT: &str = "500";
+
 /// The name under which the sentinels know the master.
 pub const SERVICE: &str = "queue";
 
@@ -61,7 +66,7 @@ impl Sentinels {
             "bind 127.0.0.1".to_owned(),
             format!("dir {}", dir.path().display()),
             format!("sentinel monitor {SERVICE} 127.0.0.1 {} 2", self.nodes[0].port()),
-            format!("sentinel down-after-milliseconds {SERVICE} 500"),
+            format!("sentinel down-after-milliseconds {SERVICE} {PATIENT}"),
             format!("sentinel failover-timeout {SERVICE} 3000"),
         ];
         if let Some(password) = &self.password {
@@ -119,15 +124,16 @@ impl Sentinels {
         Some(connection)
     }
 
-    /// Kills a data node as a crash would.
+    /// Kills a data node as a crash would; the sentinels soon call it down.
     pub fn kill(&mut self, index: usize) {
         self.nodes[index].kill();
+        self.give_up_after(IMPATIENT);
     }
 
-    /// Starts a killed data node again. It comes back as what it was started as; the sentinels make it a replica when
-    /// they see it.
+    /// Starts a killed data node again, as a replica of the other one: it has kept nothing.
     pub fn restart(&mut self, index: usize) {
-        self.nodes[index].restart();
+        let of = format!("127.0.0.1 {}", self.nodes[1 - index].port());
+        self.nodes[index].restart_with(&["--replicaof", &of]);
     }
 
     /// Kills one of the three sentinels.
@@ -142,7 +148,8 @@ impl Sentinels {
         wait_until("the sentinel to answer", || self.knows_all(index));
     }
 
-    /// Orders a failover: the replica becomes the master, and the master its replica.
+    /// Orders a failover: the replica becomes the master, and some ten seconds later the old master its replica. Until
+    /// then both take writes, and what the old one was told is lost.
     pub fn failover(&self) {
         // A sentinel refuses while it has not seen the replica for a while, or is at a failover already.
         wait_until("a sentinel to start a failover", || {
@@ -154,6 +161,14 @@ impl Sentinels {
     #[track_caller]
     pub fn wait_for_master(&self, index: usize) {
         wait_until("the sentinels to agree on the new master", || self.master() == Some(index));
+        self.give_up_after(PATIENT);
+    }
+
+    fn give_up_after(&self, milliseconds: &str) {
+        for index in (0..3).filter(|index| self.sentinels[*index].server.is_some()) {
+            let words = ["SENTINEL", "SET", SERVICE, "down-after-milliseconds", milliseconds];
+            wait_until("a sentinel to take it", || self.ask::<String>(index, &words).is_some());
+        }
     }
 
     /// Whether this data node is a replica that has all its master has.
