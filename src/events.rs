@@ -115,6 +115,12 @@ pub enum Event {
         /// What the store said.
         error: String,
     },
+    /// The clocks of this host and of Redis differ: times are this host's, as in PHP, and reservations and delays are
+    /// off by so much.
+    ClockSkew {
+        /// So many seconds this host's clock is ahead of Redis'; negative where it is behind.
+        ahead: i64,
+    },
     /// Redis could not be reached or refused; the worker tries again.
     QueueDown {
         /// What the queue said.

@@ -100,6 +100,7 @@ for_every_queue!(
     a_lost_reserve_is_recovered_by_its_token,
     renewing_moves_the_expiry_and_tells_what_is_gone,
     equal_payloads_never_share_a_reservation,
+    equal_payloads_released_stay_as_many,
     due_jobs_move_before_expired_reservations,
     the_next_due_time_is_told,
     clearing_leaves_the_quarantine,

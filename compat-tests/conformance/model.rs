@@ -83,13 +83,13 @@ impl Model {
         let mut expired: Vec<_> = self
             .reserved
             .iter()
-            .filter(|(_, (_, end))| *end < now)
+            .filter(|(_, reserved)| over(reserved, now))
             .map(|(p, (n, end))| (*end, *n, p.clone()))
             .collect();
         expired.sort();
         let moved: Vec<_> = due_delayed.chain(expired.into_iter().map(|(_, _, payload)| payload)).collect();
         self.delayed.retain(|_, at| *at > now);
-        self.reserved.retain(|_, (_, end)| *end >= now);
+        self.reserved.retain(|_, reserved| !over(reserved, now));
         self.list.extend(moved);
         let mut popped = Vec::new();
         for _ in 0..self.list.len() {
@@ -119,13 +119,23 @@ impl Model {
         match settlement {
             Settlement::Delete | Settlement::Fail(_) => {}
             Settlement::Release { at } => {
-                self.delayed.insert(member, *at);
+                // An equal payload waits already: this one waits where it stood, under nobody's token.
+                if self.delayed.contains_key(&member) {
+                    self.reserved.insert(member, (0, *at));
+                } else {
+                    self.delayed.insert(member, *at);
+                }
             }
             Settlement::HandBack => self.list.insert(0, popped),
             Settlement::Quarantine => self.quarantine.push(popped),
         }
         true
     }
+}
+
+/// A token in the fraction of a score makes it due with the next whole second.
+fn over((token, end): &(u32, i64), now: i64) -> bool {
+    end + i64::from(*token > 0) <= now
 }
 
 fn raised(payload: &str) -> Option<String> {
@@ -158,8 +168,11 @@ impl World {
             Step::Recover { client } => {
                 let Some(last) = self.held[client].last() else { return };
                 let token = last.token();
+                let member = String::from_utf8(last.reserved()).unwrap();
+                let stands = self.model.reserved.get(&member).filter(|(n, _)| *n == token.number());
+                let end = stands.map_or(self.now + LEASE, |(_, end)| *end);
                 let mut found: Vec<_> = self.clients[client]
-                    .recover(Q, token)
+                    .recover(Q, token, end)
                     .await
                     .unwrap()
                     .into_iter()
@@ -170,7 +183,8 @@ impl World {
                     })
                     .collect();
                 found.sort();
-                let stands = self.model.reserved.iter().filter(|(_, (n, _))| *n == token.number());
+                let stands =
+                    self.model.reserved.iter().filter(|(_, stands)| **stands == (token.number(), end));
                 let expected: Vec<_> = stands.map(|(member, _)| member.clone()).collect();
                 assert_eq!(found, expected);
             }
@@ -203,7 +217,7 @@ impl World {
         let queue = &self.clients[client];
         let mut woken = 0;
         if waits && !self.model.list.is_empty() {
-            assert_eq!(queue.wait(&[Q.to_owned()], 5.0).await.unwrap().as_deref(), Some(Q));
+            assert_eq!(queue.wait(&[Q.to_owned()], 5.0).await.unwrap(), [Q]);
             woken = 1;
         }
         self.tokens += 1;

@@ -68,9 +68,9 @@ pub async fn jobs_handed_back_stand_at_the_head_in_their_first_order(mut q: Driv
     assert_eq!(pending, ["a", "b", "c", "d"].map(|id| job(id, 0).into_bytes()));
     // One wake-up token for each job that is ready.
     for _ in 0..4 {
-        assert_eq!(q.queue.wait(&["q".into()], 1.0).await.unwrap().as_deref(), Some("q"));
+        assert_eq!(q.queue.wait(&["q".into()], 1.0).await.unwrap(), ["q"]);
     }
-    assert_eq!(q.queue.wait(&["q".into()], 0.05).await.unwrap(), None);
+    assert_eq!(q.queue.wait(&["q".into()], 0.05).await.unwrap(), [""; 0]);
 }
 
 pub async fn a_late_settlement_of_a_job_that_was_handed_back_changes_nothing(mut q: Driven<'_>) {
@@ -113,7 +113,7 @@ pub async fn a_lost_reserve_is_recovered_by_its_token(mut q: Driven<'_>) {
     let lost = q.reserve(2).await;
     let token = lost[0].token();
     close(lost);
-    let mut found = q.queue.recover("q", token).await.unwrap();
+    let mut found = q.queue.recover("q", token, NOW + LEASE).await.unwrap();
     found.sort_by_key(|reservation| reservation.popped().clone());
     assert_eq!(ids(&found), ["b", "c"]);
     assert_eq!(found[0].popped(), job("b", 9).as_bytes());
@@ -121,7 +121,7 @@ pub async fn a_lost_reserve_is_recovered_by_its_token(mut q: Driven<'_>) {
     for reservation in found {
         assert!(q.settle(reservation, Settlement::HandBack).await);
     }
-    assert!(q.queue.recover("q", Token::new(99)).await.unwrap().is_empty());
+    assert!(q.queue.recover("q", Token::new(99), NOW + LEASE).await.unwrap().is_empty());
     assert_eq!(q.sizes().await, [2, 0, 1, 0]);
     close(other);
 }
@@ -140,6 +140,33 @@ pub async fn renewing_moves_the_expiry_and_tells_what_is_gone(mut q: Driven<'_>)
     assert_eq!(q.queue.renew("q", &held, NOW + 900).await.unwrap(), [false, false]);
     close(again);
     close(reserved);
+}
+
+pub async fn equal_payloads_released_stay_as_many(mut q: Driven<'_>) {
+    for _ in 0..3 {
+        q.push(&job("same", 0)).await;
+    }
+    let mut ran = 0;
+    for round in 0..3 {
+        for _ in 0..3 {
+            // Each waits with the others of its kind, whatever their times.
+            let Some(reservation) = q.reserve(1).await.pop() else { break };
+            assert!(q.settle(reservation, Settlement::Release { at: NOW + 30 + round }).await);
+            ran += 1;
+        }
+        assert_eq!(q.sizes().await.iter().sum::<u64>(), 3, "none is lost");
+    }
+    assert!(ran >= 2);
+    let mut done = 0;
+    for _ in 0..4 {
+        q.now += 60;
+        while let Some(reservation) = q.reserve(1).await.pop() {
+            assert!(q.settle(reservation, Settlement::Delete).await);
+            done += 1;
+        }
+    }
+    assert_eq!(done, 3);
+    assert_eq!(q.sizes().await, [0, 0, 0, 0]);
 }
 
 pub async fn equal_payloads_never_share_a_reservation(mut q: Driven<'_>) {
@@ -167,7 +194,7 @@ pub async fn due_jobs_move_before_expired_reservations(mut q: Driven<'_>) {
     let reserved = q.reserve(9).await;
     assert_eq!(ids(&reserved), ["first", "second", "held"]);
     assert_eq!(reserved[2].attempts(), 2);
-    assert_eq!(q.queue.wait(&["q".into()], 0.05).await.unwrap(), None, "their tokens went with them");
+    assert_eq!(q.queue.wait(&["q".into()], 0.05).await.unwrap(), [""; 0], "their tokens went with them");
     close(reserved);
 }
 
@@ -192,5 +219,5 @@ pub async fn clearing_leaves_the_quarantine(mut q: Driven<'_>) {
     assert_eq!(q.sizes().await, [1, 1, 1, 1]);
     assert_eq!(q.queue.clear("q").await.unwrap(), 3);
     assert_eq!(q.sizes().await, [0, 0, 0, 1]);
-    assert_eq!(q.queue.wait(&["q".into()], 0.05).await.unwrap(), None);
+    assert_eq!(q.queue.wait(&["q".into()], 0.05).await.unwrap(), [""; 0]);
 }

@@ -90,7 +90,11 @@ impl Lists {
         let (.., member) = self.reserved.remove(index);
         match settlement {
             Settlement::Delete | Settlement::Fail(_) => {}
-            Settlement::Release { at } => self.put_off(*at, member),
+            // Among others of the same bytes, if there are any: each is a job of its own.
+            Settlement::Release { at } => {
+                self.delayed.push((*at, member));
+                self.delayed.sort();
+            }
             Settlement::HandBack => back.push(reservation.popped().clone()),
             Settlement::Quarantine => self.quarantine.push(reservation.popped().clone()),
         }
@@ -197,11 +201,17 @@ impl Queue for MemoryQueue {
         })
     }
 
-    fn recover<'a>(&'a self, queue: &'a str, token: Token) -> BoxFuture<'a, Result<Vec<Reservation>, Error>> {
+    fn recover<'a>(
+        &'a self,
+        queue: &'a str,
+        token: Token,
+        expires_at: i64,
+    ) -> BoxFuture<'a, Result<Vec<Reservation>, Error>> {
         Box::pin(async move {
             let name: Arc<str> = queue.into();
             let under = |lists: &mut Lists| -> Vec<Bytes> {
-                let under = lists.reserved.iter().filter(|(_, known, _)| *known == token);
+                let under = lists.reserved.iter();
+                let under = under.filter(|(at, known, _)| (*at, *known) == (expires_at, token));
                 under.map(|(.., member)| member.clone()).collect()
             };
             let recovered = self.with(queue, under).into_iter().filter_map(|member| {
@@ -235,11 +245,7 @@ impl Queue for MemoryQueue {
         })
     }
 
-    fn wait<'a>(
-        &'a self,
-        queues: &'a [String],
-        seconds: f64,
-    ) -> BoxFuture<'a, Result<Option<String>, Error>> {
+    fn wait<'a>(&'a self, queues: &'a [String], seconds: f64) -> BoxFuture<'a, Result<Vec<String>, Error>> {
         Box::pin(async move {
             let over = tokio::time::sleep(Duration::from_secs_f64(seconds));
             tokio::pin!(over);
@@ -248,12 +254,12 @@ impl Queue for MemoryQueue {
                 tokio::pin!(changed);
                 changed.as_mut().enable();
                 if let Some(queue) = self.take_token(queues) {
-                    return Ok(Some(queue));
+                    return Ok(vec![queue]);
                 }
                 tokio::select! {
                     () = changed => {}
-                    () = self.0.woken.notified() => return Ok(None),
-                    () = &mut over => return Ok(None),
+                    () = self.0.woken.notified() => return Ok(Vec::new()),
+                    () = &mut over => return Ok(Vec::new()),
                 }
             }
         })

@@ -24,6 +24,9 @@ pub const BATCH_JOBS: usize = 100;
 /// Bytes of payload that one call reserves, settles or renews at most, give or take the last job.
 pub const BATCH_BYTES: usize = 1 << 20;
 
+/// So long after it was sent, a reserve without an answer has had its effect or never will.
+pub const LATEST: std::time::Duration = std::time::Duration::from_secs(8);
+
 /// A queue that jobs are reserved from.
 ///
 /// Times are whole Unix seconds of this host's clock, as in PHP. All queues pass one conformance suite.
@@ -34,8 +37,14 @@ pub trait Queue: Send + Sync + 'static {
     /// token), a reserve may not: call [`recover`](Queue::recover) with the same token instead.
     fn exchange<'a>(&'a self, queue: &'a str, ask: Exchange<'a>) -> BoxFuture<'a, Result<Exchanged, Error>>;
 
-    /// The reservations that stand under this token: what a reserve whose answer was lost did take.
-    fn recover<'a>(&'a self, queue: &'a str, token: Token) -> BoxFuture<'a, Result<Vec<Reservation>, Error>>;
+    /// The reservations that stand under this token and this expiry: what a reserve whose answer was lost did take. Where
+    /// that reserve [may still happen](Error::may_still_happen), what it will take is not among them.
+    fn recover<'a>(
+        &'a self,
+        queue: &'a str,
+        token: Token,
+        expires_at: i64,
+    ) -> BoxFuture<'a, Result<Vec<Reservation>, Error>>;
 
     /// Moves the expiry of reservations to `expires_at`; says for each whether it is still held.
     fn renew<'a>(
@@ -45,10 +54,10 @@ pub trait Queue: Send + Sync + 'static {
         expires_at: i64,
     ) -> BoxFuture<'a, Result<Vec<bool>, Error>>;
 
-    /// Waits until one of the queues may have a job, for `seconds` at most; answers the queue whose wake-up token it
-    /// has taken. That token is in the caller's hand: it goes back with the next exchange, as [`Exchange::woken`].
-    fn wait<'a>(&'a self, queues: &'a [String], seconds: f64)
-    -> BoxFuture<'a, Result<Option<String>, Error>>;
+    /// Waits until one of the queues may have a job, for `seconds` at most; answers the queues whose wake-up token it has
+    /// taken: one, but on a cluster perhaps several. Such a token is in the caller's hand: it goes back with the next
+    /// exchange, as [`Exchange::woken`].
+    fn wait<'a>(&'a self, queues: &'a [String], seconds: f64) -> BoxFuture<'a, Result<Vec<String>, Error>>;
 
     /// Ends a [`wait`](Queue::wait) that is under way, at once.
     fn wake(&self) -> BoxFuture<'_, ()>;
@@ -113,6 +122,8 @@ pub struct Exchanged {
     pub next_due: Option<i64>,
     /// Jobs that were left on the ready list.
     pub left: u64,
+    /// Unix seconds on the clock of the queue's server, where it has one.
+    pub redis_time: Option<i64>,
 }
 
 /// How many jobs a queue holds.
@@ -151,9 +162,17 @@ pub struct Peeked {
 }
 
 impl Error {
-    /// False where the call certainly did not reach the queue.
+    /// False where the call certainly had no effect: it was not sent, or refused.
     pub fn may_have_happened(&self) -> bool {
-        !matches!(self, Error::Redis { source, .. } if source.is_never_sent())
+        match self {
+            Error::Redis { source, .. } => source.may_have_happened(),
+            Error::Answer { .. } => true,
+        }
+    }
+
+    /// True where the call may have its effect even later than now.
+    pub fn may_still_happen(&self) -> bool {
+        matches!(self, Error::Redis { source, .. } if source.may_still_happen())
     }
 }
 

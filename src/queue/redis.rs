@@ -3,7 +3,9 @@
 //! The one place that sends them and reads their answers. Never decides when.
 //! Counterpart in PHP: `Illuminate\Queue\RedisQueue`.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use redis::{FromRedisValue, Script, Value, cmd};
@@ -14,7 +16,7 @@ use super::{
 };
 use crate::dialect::{Keys, Laravel, laravel};
 use crate::job::Settlement;
-use crate::redis::Redis;
+use crate::redis::{PATIENCE, Redis};
 
 /// How a Redis queue behaves beside what its dialect says.
 #[derive(Clone, Debug)]
@@ -47,6 +49,8 @@ pub struct RedisQueue {
     dialect: Laravel,
     options: RedisQueueOptions,
     scripts: Arc<Scripts>,
+    /// By queue: how many seconds Redis' clock is ahead of this host's.
+    ahead: Arc<Mutex<HashMap<String, i64>>>,
 }
 
 #[derive(Debug)]
@@ -60,8 +64,8 @@ struct Scripts {
 
 /// One job as the exchange and the recover script answer it: bytes, offset, length, attempts.
 type Taken = (Bytes, usize, usize, i64);
-/// The exchange script's answer: settled, taken, set aside, next due, left, without a place.
-type Answered = (Vec<u8>, Vec<Taken>, Vec<(usize, String)>, Option<f64>, u64, u64);
+/// The exchange script's answer: settled, taken, set aside, next due, left, without a place, Redis' time, too late.
+type Answered = (Vec<u8>, Vec<Taken>, Vec<(usize, String)>, Option<f64>, u64, u64, i64, bool);
 
 impl RedisQueue {
     /// The queues of this server, as this dialect keeps them.
@@ -73,7 +77,7 @@ impl RedisQueue {
             push: Script::new(laravel::PUSH),
             clear: Script::new(laravel::CLEAR),
         };
-        RedisQueue { redis, dialect, options, scripts: Arc::new(scripts) }
+        RedisQueue { redis, dialect, options, scripts: Arc::new(scripts), ahead: Arc::default() }
     }
 
     async fn run<T: FromRedisValue>(
@@ -93,47 +97,76 @@ impl RedisQueue {
         &self,
         doing: &'static str,
         queue: &str,
+        key: &str,
         command: &redis::Cmd,
     ) -> Result<T, Error> {
-        let answer = self.redis.query::<Value>(command).await;
+        let answer = self.redis.query::<Value>(key, command).await;
         let answer = answer.map_err(|source| Error::Redis { doing, queue: queue.to_owned(), source })?;
         read(doing, queue, answer)
+    }
+
+    /// The second on Redis' clock until which a call sent now may reserve; before the first answer no call may.
+    fn not_after(&self, queue: &str) -> i64 {
+        let ahead = self.ahead.lock().expect("nothing panics while it is held");
+        // One second more, for both clocks are cut to whole seconds.
+        ahead.get(queue).map_or(0, |ahead| unix() + ahead + PATIENCE.as_secs() as i64 + 1)
     }
 
     async fn exchange(&self, queue: &str, ask: Exchange<'_>) -> Result<Exchanged, Error> {
         let Keys { ready, reserved, delayed, notify, quarantine } = self.dialect.keys(queue);
         let bound = self.options.migration_batch_size.map_or(BATCH_JOBS, |size| size.min(BATCH_JOBS));
-        let numbers = [
-            ask.now.to_string(),
-            (ask.now + ask.lease).to_string(),
-            ask.token.number().to_string(),
-            ask.want.to_string(),
-            BATCH_BYTES.to_string(),
-            bound.to_string(),
-            u8::from(self.options.expire_reservations).to_string(),
-            ask.woken.to_string(),
-            self.options.max_payload.to_string(),
-            self.options.quarantine_room.to_string(),
-        ];
-        let settle: Vec<[Vec<u8>; 4]> = ask.settle.iter().map(spelled).collect();
-        let arguments: Vec<&[u8]> =
-            numbers.iter().map(String::as_bytes).chain(settle.iter().flatten().map(Vec::as_slice)).collect();
-        let keys = [&*ready, &reserved, &delayed, &notify, &quarantine];
-        let (settled, taken, quarantined, next_due, left, unplaced): Answered =
-            self.run("settling and reserving", queue, &self.scripts.exchange, &keys, &arguments).await?;
-        let name: Arc<str> = queue.into();
-        let reserved = taken.into_iter().map(|(popped, at, len, attempts)| {
-            Reservation::new(name.clone(), popped, AttemptsEdit { at, len, attempts }, ask.token)
-        });
-        Ok(Exchanged {
-            settled: settled.into_iter().map(|done| done == 1).collect(),
-            reserved: reserved.collect(),
-            quarantined,
-            unplaced,
-            // A fraction of a second is the token, and due only with the next whole second.
-            next_due: next_due.map(|due| due.ceil() as i64),
-            left,
-        })
+        let mut settle: Vec<[Vec<u8>; 4]> = ask.settle.iter().map(spelled).collect();
+        let (mut settled, mut woken) = (Vec::new(), ask.woken);
+        loop {
+            let numbers = [
+                ask.now.to_string(),
+                (ask.now + ask.lease).to_string(),
+                ask.token.number().to_string(),
+                ask.want.to_string(),
+                BATCH_BYTES.to_string(),
+                bound.to_string(),
+                u8::from(self.options.expire_reservations).to_string(),
+                woken.to_string(),
+                self.options.max_payload.to_string(),
+                self.options.quarantine_room.to_string(),
+                self.not_after(queue).to_string(),
+            ];
+            let arguments: Vec<&[u8]> = numbers
+                .iter()
+                .map(String::as_bytes)
+                .chain(settle.iter().flatten().map(Vec::as_slice))
+                .collect();
+            let keys = [&*ready, &reserved, &delayed, &notify, &quarantine];
+            let answer: Answered =
+                self.run("settling and reserving", queue, &self.scripts.exchange, &keys, &arguments).await?;
+            let (done, taken, quarantined, next_due, left, unplaced, time, late) = answer;
+            settled.extend(done.into_iter().map(|done| done == 1));
+            if time > 0 {
+                let mut ahead = self.ahead.lock().expect("nothing panics while it is held");
+                ahead.insert(queue.to_owned(), time - unix());
+            }
+            if late {
+                // It was answered, so it is the clocks that have moved, or nothing was known of them: again, and only
+                // what was refused; wake-up tokens went back.
+                settle.clear();
+                woken = 0;
+                continue;
+            }
+            let name: Arc<str> = queue.into();
+            let reserved = taken.into_iter().map(|(popped, at, len, attempts)| {
+                Reservation::new(name.clone(), popped, AttemptsEdit { at, len, attempts }, ask.token)
+            });
+            return Ok(Exchanged {
+                settled,
+                reserved: reserved.collect(),
+                quarantined,
+                unplaced,
+                // A fraction of a second is the token, and due only with the next whole second.
+                next_due: next_due.map(|due| due.ceil() as i64),
+                left,
+                redis_time: (time > 0).then_some(time),
+            });
+        }
     }
 
     async fn renew(&self, queue: &str, held: &[&Reservation], expires_at: i64) -> Result<Vec<bool>, Error> {
@@ -162,10 +195,11 @@ impl RedisQueue {
         Ok(answers)
     }
 
-    async fn recover(&self, queue: &str, token: Token) -> Result<Vec<Reservation>, Error> {
+    async fn recover(&self, queue: &str, token: Token, expires_at: i64) -> Result<Vec<Reservation>, Error> {
         let Keys { reserved, .. } = self.dialect.keys(queue);
-        let number = token.number().to_string();
-        let arguments = [number.as_bytes()];
+        // The shortest text of a number is read back as the same number.
+        let score = token.score(expires_at).to_string();
+        let arguments = [score.as_bytes()];
         let taken: Vec<Taken> =
             self.run("recovering", queue, &self.scripts.recover, &[&reserved], &arguments).await?;
         let name: Arc<str> = queue.into();
@@ -182,10 +216,10 @@ impl RedisQueue {
         let Keys { ready, reserved, delayed, quarantine, .. } = self.dialect.keys(queue);
         let counting = "counting";
         Ok(Sizes {
-            pending: self.ask(counting, queue, cmd("LLEN").arg(ready)).await?,
-            delayed: self.ask(counting, queue, cmd("ZCARD").arg(delayed)).await?,
-            reserved: self.ask(counting, queue, cmd("ZCARD").arg(reserved)).await?,
-            quarantined: self.ask(counting, queue, cmd("LLEN").arg(quarantine)).await?,
+            pending: self.ask(counting, queue, &ready, cmd("LLEN").arg(&ready)).await?,
+            delayed: self.ask(counting, queue, &ready, cmd("ZCARD").arg(delayed)).await?,
+            reserved: self.ask(counting, queue, &ready, cmd("ZCARD").arg(reserved)).await?,
+            quarantined: self.ask(counting, queue, &ready, cmd("LLEN").arg(quarantine)).await?,
         })
     }
 
@@ -200,6 +234,7 @@ impl RedisQueue {
             return Ok(Vec::new());
         }
         let keys = self.dialect.keys(queue);
+        let ready = keys.ready.clone();
         let last = offset + limit - 1;
         let set = |key| cmd("ZRANGE").arg(key).arg(offset).arg(last).arg("WITHSCORES").to_owned();
         let list = |key| cmd("LRANGE").arg(key).arg(offset).arg(last).to_owned();
@@ -211,15 +246,20 @@ impl RedisQueue {
         };
         match state {
             State::Pending | State::Quarantined => {
-                let payloads: Vec<Bytes> = self.ask("looking", queue, &command).await?;
+                let payloads: Vec<Bytes> = self.ask("looking", queue, &ready, &command).await?;
                 Ok(payloads.into_iter().map(|payload| Peeked { payload, at: None }).collect())
             }
             State::Delayed | State::Reserved => {
-                let payloads: Vec<(Bytes, f64)> = self.ask("looking", queue, &command).await?;
+                let payloads: Vec<(Bytes, f64)> = self.ask("looking", queue, &ready, &command).await?;
                 Ok(payloads.into_iter().map(|(payload, at)| Peeked { payload, at: Some(at) }).collect())
             }
         }
     }
+}
+
+/// Seconds on this host's clock.
+fn unix() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64)
 }
 
 /// One settlement as the script reads it.
@@ -246,8 +286,13 @@ impl Queue for RedisQueue {
         Box::pin(self.exchange(queue, ask))
     }
 
-    fn recover<'a>(&'a self, queue: &'a str, token: Token) -> BoxFuture<'a, Result<Vec<Reservation>, Error>> {
-        Box::pin(self.recover(queue, token))
+    fn recover<'a>(
+        &'a self,
+        queue: &'a str,
+        token: Token,
+        expires_at: i64,
+    ) -> BoxFuture<'a, Result<Vec<Reservation>, Error>> {
+        Box::pin(self.recover(queue, token, expires_at))
     }
 
     fn renew<'a>(
@@ -259,17 +304,14 @@ impl Queue for RedisQueue {
         Box::pin(self.renew(queue, held, expires_at))
     }
 
-    fn wait<'a>(
-        &'a self,
-        queues: &'a [String],
-        seconds: f64,
-    ) -> BoxFuture<'a, Result<Option<String>, Error>> {
+    fn wait<'a>(&'a self, queues: &'a [String], seconds: f64) -> BoxFuture<'a, Result<Vec<String>, Error>> {
         Box::pin(async move {
             let keys: Vec<String> = queues.iter().map(|queue| self.dialect.keys(queue).notify).collect();
             let taken = self.redis.blpop(&keys, seconds).await;
             let taken =
                 taken.map_err(|source| Error::Redis { doing: "waiting", queue: queues.join(","), source })?;
-            Ok(taken.and_then(|key| keys.iter().position(|known| *known == key)).map(|i| queues[i].clone()))
+            let woken = taken.iter().filter_map(|key| keys.iter().position(|known| known == key));
+            Ok(woken.map(|index| queues[index].clone()).collect())
         })
     }
 
@@ -294,8 +336,8 @@ impl Queue for RedisQueue {
     ) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
             let Keys { delayed, .. } = self.dialect.keys(queue);
-            let command = cmd("ZADD").arg(delayed).arg(available_at).arg(payload).to_owned();
-            let _: u64 = self.ask("pushing for later", queue, &command).await?;
+            let command = cmd("ZADD").arg(&delayed).arg(available_at).arg(payload).to_owned();
+            let _: u64 = self.ask("pushing for later", queue, &delayed, &command).await?;
             Ok(())
         })
     }

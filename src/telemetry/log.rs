@@ -58,6 +58,11 @@ pub fn log() -> impl Fn(&Event) + Send + Sync + 'static {
             uuid = job.payload.uuid(),
             "the failed job could not be recorded and stays reserved until it is: {error}"
         ),
+        Event::ClockSkew { ahead } => warn!(
+            "this host's clock is {} s {} Redis': delays and reservations are off by so much; set both by NTP",
+            ahead.abs(),
+            if *ahead > 0 { "ahead of" } else { "behind" }
+        ),
         Event::QueueDown { error } => error!("{error}; trying again"),
         Event::QueueUp => info!("Redis answers again"),
         Event::Paused => info!("paused: no job is taken until SIGCONT"),

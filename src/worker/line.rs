@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::desk::Id;
 use crate::events::Event;
-use crate::queue::{BATCH_BYTES, BATCH_JOBS, Settling, Token};
+use crate::queue::{BATCH_BYTES, BATCH_JOBS, LATEST, Settling, Token};
 
 /// A settlement on its way.
 pub(super) struct Pending {
@@ -23,6 +23,31 @@ pub(super) struct Pending {
     pub(super) sent: bool,
 }
 
+/// A reserve whose answer never came.
+#[derive(Clone, Copy)]
+pub(super) struct Unsure {
+    pub(super) token: Token,
+    /// The Unix second at which it was sent.
+    pub(super) sent: i64,
+    /// When to look what it took.
+    pub(super) look_at: Instant,
+    /// It may take something even now, until then.
+    pub(super) until: Instant,
+}
+
+impl Unsure {
+    pub(super) fn new(token: Token, sent: i64, asked: Instant, may_still_happen: bool) -> Self {
+        let now = Instant::now();
+        let until = if may_still_happen { asked + LATEST } else { now };
+        Unsure { token, sent, look_at: now, until }
+    }
+
+    /// It was looked at: again in a second, while it may still take something.
+    pub(super) fn again(self, looked: Instant) -> Option<Self> {
+        (looked < self.until).then(|| Unsure { look_at: looked + Duration::from_secs(1), ..self })
+    }
+}
+
 /// One polled queue.
 pub(super) struct Line {
     pub(super) name: Arc<str>,
@@ -31,8 +56,8 @@ pub(super) struct Line {
     pub(super) woken: usize,
     /// When the next delayed job or expired reservation is due, in Unix seconds.
     pub(super) next_due: Option<i64>,
-    /// Tokens of reserves whose answer never came, and when they were sent.
-    pub(super) unsure: Option<(Token, i64)>,
+    /// Reserves whose answer never came.
+    pub(super) unsure: Vec<Unsure>,
     /// Nothing is reserved before this: its head is a job that nobody here takes.
     pub(super) probe: Option<Probe>,
     /// Its head was a job whose kind of slot was full.
@@ -91,7 +116,7 @@ impl Line {
             pending: Vec::new(),
             woken: 0,
             next_due: None,
-            unsure: None,
+            unsure: Vec::new(),
             probe: None,
             blocked: None,
         }
@@ -129,7 +154,13 @@ impl Line {
 
     /// Something has to be sent that no reserve will take along; wake-up tokens in hand go back where none follows.
     pub(super) fn has_something_to_say(&self, reserve_follows: bool) -> bool {
-        !self.pending.is_empty() || self.unsure.is_some() || self.woken > 0 && !reserve_follows
+        !self.pending.is_empty() || self.unsure_now().is_some() || self.woken > 0 && !reserve_follows
+    }
+
+    /// The first of the unsure reserves that is to be looked at.
+    pub(super) fn unsure_now(&self) -> Option<usize> {
+        let now = Instant::now();
+        self.unsure.iter().position(|unsure| unsure.look_at <= now)
     }
 
     /// A job came that nobody here takes: pauses of 1 s doubling to 30 s.

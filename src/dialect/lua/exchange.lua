@@ -3,11 +3,11 @@
 -- KEYS  1 ready list, 2 reserved, 3 delayed, 4 notify, 5 quarantine
 -- ARGV  1 now, 2 expiry of new reservations, 3 token of new reservations, 4 jobs wanted, 5 bytes wanted at most,
 --       6 due jobs to move at most, per source, 7 "1" to move expired reservations, 8 wake-up tokens in hand,
---       9 largest payload, 10 largest quarantine, then four for each settlement: verb, reserved bytes, token, extra
---       (release: Unix second; back and quarantine: popped bytes)
+--       9 largest payload, 10 largest quarantine, 11 second on Redis' clock after which nothing is reserved, then four
+--       for each settlement: verb, reserved bytes, token, extra (release: Unix second; back and quarantine: popped bytes)
 -- Answer  {1 or 0 for each settlement, {body, offset, length, attempts} for each job, {size, reason} for each payload
 --       set aside, next due score or false, jobs left on the list,
---       payloads for which the quarantine had no room}
+--       payloads for which the quarantine had no room, second on Redis' clock, 1 if it came too late to reserve}
 -- Counterpart  pop, release and migrateExpiredJobs of Illuminate\Queue\LuaScripts, and the ZREM of a deletion.
 -- Whatever is moved is removed first, so that a Redis out of memory still drains.
 
@@ -16,6 +16,14 @@ local now, expires, token = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local want, bytes_left, bound = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local woken, largest, room = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local step = 1048576
+
+-- Nobody waits any more for the answer of a call that was held up on its way: jobs that it reserved would be nobody's.
+local clock = redis.pcall('TIME')
+local time = tonumber(clock[1] or '0')
+local late = want > 0 and time > tonumber(ARGV[11])
+if late then
+  want = 0
+end
 
 local function held(member, number)
   local score = redis.call('ZSCORE', reserved, member)
@@ -46,12 +54,21 @@ end
 
 -- 1. Settle.
 local settled, back = {}, {}
-for i = 11, #ARGV, 4 do
+for i = 12, #ARGV, 4 do
   local verb, member, number, extra = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
   if held(member, number) then
     redis.call('ZREM', reserved, member)
     if verb == 'release' then
-      redis.call('ZADD', delayed, extra, member)
+      -- An equal payload may be there already, and two jobs must not share a member: this one waits for the same second
+      -- among the reserved, or is ready at once where those never come back.
+      if redis.call('ZADD', delayed, 'NX', extra, member) == 1 then
+      elseif ARGV[7] == '1' then
+        redis.call('ZADD', reserved, extra, member)
+      else
+        redis.call('RPUSH', ready, member)
+        redis.call('RPUSH', notify, 1)
+        left = left + 1
+      end
     elseif verb == 'back' then
       back[#back + 1] = extra
     elseif verb == 'quarantine' and not set_aside(extra) then
@@ -136,7 +153,8 @@ if spare < 0 then
   redis.call('LTRIM', notify, -spare, -1)
 elseif left > 0 then
   for _ = 1, spare do
-    redis.call('LPUSH', notify, 1)
+    -- In a full Redis this may be the first write, and is refused: the poll is there for that.
+    redis.pcall('LPUSH', notify, 1)
   end
 end
 
@@ -151,4 +169,4 @@ sooner(reserved_due)
 if #jobs > 0 and bound > 0 and ARGV[7] == '1' then
   sooner(score)
 end
-return {settled, jobs, aside, next_due or false, left, unplaced}
+return {settled, jobs, aside, next_due or false, left, unplaced, time, late and 1 or 0}

@@ -1,17 +1,13 @@
 -- The reservations that stand under one token: what a reserve whose answer was lost did take.
 --
 -- KEYS  1 reserved
--- ARGV  1 token
--- Answer  {reserved bytes, offset, length, attempts} for each, the earliest first
+-- ARGV  1 the score that they were given: expiry and token
+-- Answer  {reserved bytes, offset, length, attempts} for each
 -- Counterpart  none: there such jobs wait for retry_after, an attempt poorer.
 
-local step, number, found = 1048576, tonumber(ARGV[1]), {}
-local entries = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
-for i = 1, #entries, 2 do
-  local score = tonumber(entries[i + 1])
-  if (score - math.floor(score)) * step == number then
-    local at, length, count = locate(entries[i])
-    found[#found + 1] = {entries[i], at, length, count}
-  end
+local found = {}
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], ARGV[1])) do
+  local at, length, count = locate(member)
+  found[#found + 1] = {member, at, length, count}
 end
 return found

@@ -10,7 +10,9 @@ for i = 2, #ARGV, 2 do
   local member, number = ARGV[i], tonumber(ARGV[i + 1])
   local score = tonumber(redis.call('ZSCORE', KEYS[1], member) or '0')
   if (score - math.floor(score)) * step == number then
-    redis.call('ZADD', KEYS[1], 'XX', string.format('%.17g', tonumber(ARGV[1]) + number / step), member)
+    -- Removed first: that, a full Redis does, and then it lets the script go on.
+    redis.call('ZREM', KEYS[1], member)
+    redis.call('ZADD', KEYS[1], string.format('%.17g', tonumber(ARGV[1]) + number / step), member)
     answers[#answers + 1] = 1
   else
     answers[#answers + 1] = 0

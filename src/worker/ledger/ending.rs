@@ -41,7 +41,7 @@ impl Ledger {
         let held = std::mem::take(&mut self.held).into_values().map(|held| held.reservation);
         let left: Vec<Reservation> = pending.chain(parting).chain(held).collect();
         self.confirming.clear();
-        self.lines.iter_mut().for_each(|line| (line.unsure, line.woken) = (None, 0));
+        self.lines.iter_mut().for_each(|line| (line.unsure, line.woken) = (Vec::new(), 0));
         self.shared.events.emit(Event::LeftReserved { jobs: left.len() });
         left.into_iter().for_each(Reservation::close);
         true
@@ -169,7 +169,7 @@ impl Ledger {
                     () = tokio::time::sleep(Duration::from_millis(50)) => {}
                 }
             };
-            self.woken(answer.unwrap_or(Ok(None)));
+            self.woken(answer.unwrap_or(Ok(Vec::new())));
         }
         for line in self.lines.iter().filter(|line| line.woken > 0) {
             let now = self.shared.clock.now();

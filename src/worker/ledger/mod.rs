@@ -22,7 +22,7 @@ mod waiting;
 use super::Shared;
 use super::attempt::{self, Ticket};
 use super::desk::{Desk, Id, Say};
-use super::line::{Free, Line, Pending};
+use super::line::{Free, Line, Pending, Unsure};
 use super::pooled;
 use super::stop::StopReason;
 use crate::control::Signal;
@@ -94,7 +94,7 @@ pub(super) struct Ledger {
     attempts: TaskTracker,
     say: mpsc::UnboundedSender<Say>,
     told: mpsc::UnboundedReceiver<Say>,
-    waiting: Option<JoinHandle<Result<Option<String>, Error>>>,
+    waiting: Option<JoinHandle<Result<Vec<String>, Error>>>,
     phase: Phase,
     /// A signal to stop has come.
     interrupted: bool,
@@ -117,6 +117,8 @@ pub(super) struct Ledger {
     /// Redis is asked nothing before this: the last call failed.
     down_until: Option<Instant>,
     down_pause: Duration,
+    /// How many seconds this host's clock is ahead of Redis', as last told.
+    told_skew: i64,
 }
 
 impl Ledger {
@@ -160,6 +162,7 @@ impl Ledger {
             give_up_at: None,
             down_until: None,
             down_pause: Duration::ZERO,
+            told_skew: 0,
         }
     }
 
@@ -201,7 +204,7 @@ impl Ledger {
                 },
                 answer = async { self.waiting.as_mut().expect("guarded").await }, if self.waiting.is_some() => {
                     self.waiting = None;
-                    self.woken(answer.unwrap_or(Ok(None)));
+                    self.woken(answer.unwrap_or(Ok(Vec::new())));
                 }
                 () = tokio::time::sleep_until(wake_at) => self.timers(),
             }
@@ -252,7 +255,7 @@ impl Ledger {
             && self.parting.is_empty()
             && self.busy == 0
             && self.in_php == 0
-            && self.lines.iter().all(|line| line.pending.is_empty() && line.unsure.is_none())
+            && self.lines.iter().all(|line| line.pending.is_empty() && line.unsure.is_empty())
     }
 
     /// Something can be done without waiting for anybody.
@@ -337,7 +340,7 @@ impl Ledger {
             while self.lines[index].has_something_to_say(reserve_follows || self.may_reserve()) {
                 let line = &self.lines[index];
                 let goes_along = reserve_follows
-                    && line.unsure.is_none()
+                    && line.unsure_now().is_none()
                     && line.batch() == line.pending.len()
                     && line.want(self.free(), Instant::now()) > 0;
                 if goes_along {
@@ -353,28 +356,11 @@ impl Ledger {
     /// One exchange with one queue; no answer where it failed.
     async fn exchange(&mut self, index: usize, want: usize) -> Option<Asked> {
         let shared = self.shared.clone();
+        if let Some(unsure) = self.lines[index].unsure_now() {
+            return self.look_for(index, unsure).await;
+        }
         let line = &mut self.lines[index];
         let name = line.name.clone();
-        if let Some((token, sent)) = line.unsure {
-            match shared.queue.recover(&name, token).await {
-                Ok(recovered) => match self.still_held(&name, recovered).await {
-                    Ok(recovered) => {
-                        self.lines[index].unsure = None;
-                        self.up();
-                        self.take(index, recovered, sent);
-                    }
-                    Err(error) => {
-                        self.down(&error);
-                        return None;
-                    }
-                },
-                Err(error) => {
-                    self.down(&error);
-                    return None;
-                }
-            }
-            return Some(Asked { progressed: true, left: 1 });
-        }
         let mut batch: Vec<Pending> = line.pending.split_off(line.pending.len() - line.batch());
         let mut answers = Vec::with_capacity(batch.len());
         let mut settle = Vec::with_capacity(batch.len());
@@ -382,13 +368,14 @@ impl Ledger {
             settle.push(settling);
             answers.push((id, answer, events, sent));
         }
-        let now = shared.clock.now();
+        let (now, asked) = (shared.clock.now(), Instant::now());
         let token = Token::random();
         let lease = shared.options.lease_seconds();
         let ask = Exchange { settle: &settle, want, token, now, lease, woken: line.woken };
         match shared.queue.exchange(&name, ask).await {
             Ok(done) => {
                 self.up();
+                self.compare_clocks(now, asked, done.redis_time);
                 let line = &mut self.lines[index];
                 line.woken = 0;
                 if want > 0 {
@@ -427,13 +414,14 @@ impl Ledger {
                 Some(Asked { progressed, left: done.left })
             }
             Err(error) => {
-                let resend = settle.into_iter().zip(answers).map(|(settling, (id, answer, events, _))| {
-                    Pending { id, settling, answer, events, sent: true }
+                let now_sent = error.may_have_happened();
+                let resend = settle.into_iter().zip(answers).map(|(settling, (id, answer, events, sent))| {
+                    Pending { id, settling, answer, events, sent: sent || now_sent }
                 });
                 let line = &mut self.lines[index];
                 line.pending.extend(resend);
-                if want > 0 && error.may_have_happened() {
-                    line.unsure = Some((token, now));
+                if want > 0 && now_sent {
+                    line.unsure.push(Unsure::new(token, now, asked, error.may_still_happen()));
                 }
                 self.down(&error);
                 None

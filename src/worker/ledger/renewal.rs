@@ -4,10 +4,11 @@
 //! to be longer than the longest job.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Held, Ledger, third};
+use super::{Asked, Held, Ledger, third};
 use crate::events::Event;
 use crate::queue::{Error, Reservation};
 use crate::worker::desk::Id;
@@ -37,6 +38,47 @@ impl Ledger {
                     return;
                 }
             }
+        }
+    }
+
+    /// Takes what a reserve took whose answer never came.
+    pub(super) async fn look_for(&mut self, index: usize, unsure: usize) -> Option<Asked> {
+        let queue = self.shared.queue.clone();
+        let name = self.lines[index].name.clone();
+        let looked_for = self.lines[index].unsure[unsure];
+        let expires_at = looked_for.sent + self.shared.options.lease_seconds();
+        let looked = Instant::now();
+        let found = match queue.recover(&name, looked_for.token, expires_at).await {
+            Ok(found) => self.still_held(&name, found).await,
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(found) => {
+                let unsures = &mut self.lines[index].unsure;
+                unsures.remove(unsure);
+                unsures.extend(looked_for.again(looked).filter(|_| found.is_empty()));
+                self.up();
+                self.take(index, found, looked_for.sent);
+                Some(Asked { progressed: true, left: 1 })
+            }
+            Err(error) => {
+                self.down(&error);
+                None
+            }
+        }
+    }
+
+    /// Warns where the clocks of this host and of Redis differ by more than whole seconds do anyway.
+    pub(super) fn compare_clocks(&mut self, now: i64, asked: Instant, redis: Option<i64>) {
+        let Some(redis) = redis.filter(|_| !self.shared.clock.stands()) else { return };
+        let ahead = now - redis;
+        // An answer that took its time says nothing about clocks.
+        if asked.elapsed() > Duration::from_secs(1) || (ahead - self.told_skew).abs() < 2 {
+            return;
+        }
+        self.told_skew = ahead;
+        if ahead.abs() > 1 {
+            self.shared.events.emit(Event::ClockSkew { ahead });
         }
     }
 

@@ -30,15 +30,16 @@ impl Ledger {
         self.waiting = Some(tokio::spawn(async move { queue.wait(&queues, WAIT_SECONDS).await }));
     }
 
-    pub(super) fn woken(&mut self, answer: Result<Option<String>, Error>) {
+    pub(super) fn woken(&mut self, answer: Result<Vec<String>, Error>) {
         match answer {
-            Ok(Some(queue)) => {
-                if let Some(line) = self.lines.iter_mut().find(|line| *line.name == *queue) {
-                    line.woken += 1;
+            Ok(queues) => {
+                for queue in queues {
+                    if let Some(line) = self.lines.iter_mut().find(|line| *line.name == *queue) {
+                        line.woken += 1;
+                    }
+                    self.hungry = true;
                 }
-                self.hungry = true;
             }
-            Ok(None) => {}
             Err(error) => {
                 self.down(&error);
             }
@@ -54,6 +55,9 @@ impl Ledger {
         times.extend(self.grace_ends.filter(|_| matches!(self.phase, Phase::Draining(_))));
         times.extend(self.part_at.filter(|at| *at > now && !self.parting.is_empty()));
         times.extend(self.give_up_at.filter(|at| *at > now && self.down_until.is_some()));
+        if down.is_none() {
+            times.extend(self.lines.iter().flat_map(|line| &line.unsure).map(|unsure| unsure.look_at));
+        }
         if self.phase == Phase::Working && down.is_none() && !self.paused && self.free().any() > 0 {
             times.push(self.next_poll);
             times.extend(self.lines.iter().filter_map(|line| line.probe).map(|probe| probe.at));

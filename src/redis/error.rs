@@ -1,0 +1,72 @@
+//! Why Redis did not do what was asked, and whether it may have done so nevertheless.
+
+use redis::{ErrorKind, RedisError};
+
+/// Why Redis did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}")]
+pub struct Error {
+    source: RedisError,
+    /// There was no connection to send it on.
+    never_sent: bool,
+}
+
+impl Error {
+    pub(super) fn never_sent(source: RedisError) -> Self {
+        Error { source, never_sent: true }
+    }
+
+    /// True where the command may have taken effect: it was sent, and no answer came.
+    pub fn may_have_happened(&self) -> bool {
+        !self.never_sent && !self.is_refusal()
+    }
+
+    /// True where the command may take effect even later: the connection only went silent, and what was sent on it may
+    /// still be on its way.
+    pub fn may_still_happen(&self) -> bool {
+        self.may_have_happened() && self.source.is_timeout()
+    }
+
+    /// True where Redis answered, with an error. Our scripts fail before they write, if at all.
+    fn is_refusal(&self) -> bool {
+        self.source.code().is_some()
+    }
+
+    /// Where a cluster keeps the slot that was asked for by now, and whether for this one call only.
+    pub(super) fn redirection(&self) -> Option<(&str, u16, bool)> {
+        let (node, _) = self.source.redirect_node()?;
+        let (host, port) = node.rsplit_once(':')?;
+        Some((host, port.parse().ok()?, self.source.code() == Some("ASK")))
+    }
+
+    /// True where another node of a cluster may answer although this one did not.
+    pub(super) fn is_about_this_node(&self) -> bool {
+        self.never_sent
+    }
+}
+
+impl From<RedisError> for Error {
+    fn from(source: RedisError) -> Self {
+        Error { source, never_sent: false }
+    }
+}
+
+pub(super) fn timed_out() -> RedisError {
+    RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))
+}
+
+/// What a server says that is not the one to ask, or not now.
+const ELSEWHERE: [&str; 8] =
+    ["READONLY", "NOAUTH", "NOPERM", "LOADING", "MASTERDOWN", "OOM", "CLUSTERDOWN", "NOREPLICAS"];
+
+/// True for what another connection may cure: a broken link, or a server that is not the one to ask.
+pub(super) fn asks_for_a_new_dial(error: &RedisError) -> bool {
+    let broken = error.is_timeout() || error.is_io_error() || error.is_connection_dropped();
+    let kind = matches!(error.kind(), ErrorKind::Io | ErrorKind::Parse | ErrorKind::AuthenticationFailed);
+    // Redis before 7 reports what a script ran into as ERR, with the code further on in the text.
+    let named = || {
+        let text = error.to_string();
+        ELSEWHERE.iter().any(|code| text.contains(code))
+    };
+    broken || kind || error.code().is_some() && named()
+}
