@@ -3,7 +3,7 @@
 
 use redis::Connection;
 
-use super::flow::{assert_each_ran_once, names, push, start, stop, wait_for_ends, wait_until_down};
+use super::flow::{Watched, assert_each_ran_once, names, push, start, stop, wait_for_ends, wait_until_down};
 use crate::support::process::Running;
 use crate::support::redis::Redis;
 use crate::support::tally::Tally;
@@ -38,7 +38,7 @@ fn url(redis: &Redis, user: &str, password: &str) -> String {
     format!("redis://{user}:{password}@127.0.0.1:{}/0", redis.port())
 }
 
-fn works(redis: &Redis, tally: &Tally, worker: Running) -> String {
+fn works(redis: &Redis, tally: &Tally, worker: Watched) -> String {
     let jobs = names("job", 5);
     push(&mut redis.connect(0), tally, "default", &jobs, 0.0).unwrap();
     wait_for_ends(tally, &jobs);
@@ -68,7 +68,9 @@ fn a_user_with_only_the_needed_rights_can_work() {
     set_user(&redis, "worker", &[&["on", ">secret", "~queues:*", "-@all"], NEEDED].concat());
     // Settles in every way: a job that ends, one that is released, one that fails for good, one that nobody can read.
     let legacy = |method: &str, tries: u32| {
-        format!(r#"{{"displayName":"Legacy","job":"App\\Legacy@{method}","maxTries":{tries},"data":[],"id":"l","attempts":0}}"#)
+        format!(
+            r#"{{"displayName":"Legacy","job":"App\\Legacy@{method}","maxTries":{tries},"data":[],"id":"l","attempts":0}}"#
+        )
     };
     for payload in [legacy("fire", 1), legacy("again", 2), legacy("throws", 1), "unreadable".to_owned()] {
         let _: usize = redis.query(&["RPUSH", "queues:default", &payload]);
@@ -89,7 +91,7 @@ fn a_wrong_password_is_told_without_it_and_once_it_is_right_the_worker_works() {
     let (redis, tally) = (Redis::start_tcp(&[]), Tally::start());
     set_user(&redis, "worker", &["on", ">right", "~*", "+@all"]);
     let mut worker = start(&url(&redis, "worker", "hunter2"), "default", &["-v"]);
-    wait_until_down(&mut worker, "WRONGPASS");
+    wait_until_down(&mut worker, "authentication failed");
     set_user(&redis, "worker", &["resetpass", ">hunter2"]);
     let log = works(&redis, &tally, worker);
     assert!(!log.contains("hunter2"), "{log}");
@@ -101,7 +103,7 @@ fn a_missing_right_is_named_and_once_it_is_given_the_worker_works() {
     let (redis, tally) = (Redis::start_tcp(&[]), Tally::start());
     set_user(&redis, "worker", &["on", ">secret", "~*", "+@all", "-eval", "-evalsha"]);
     let mut worker = start(&url(&redis, "worker", "secret"), "default", &[]);
-    wait_until_down(&mut worker, "NOPERM");
+    wait_until_down(&mut worker, "no permissions");
     set_user(&redis, "worker", &["+eval", "+evalsha"]);
     works(&redis, &tally, worker);
 }
@@ -134,7 +136,7 @@ fn without_the_password_it_says_so_and_works_once_none_is_asked_for() {
     let mut own = redis.connect(0);
     require_password(&mut own, "x");
     cut_off(&mut own);
-    wait_until_down(&mut worker, "NOAUTH");
+    wait_until_down(&mut worker, "Authentication required");
     require_password(&mut own, "");
     let log = works(&redis, &tally, worker);
     assert!(log.contains("Redis answers again"), "{log}");

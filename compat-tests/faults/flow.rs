@@ -1,5 +1,7 @@
-//! A worker as these tests start and watch it, and jobs pushed to it as Laravel pushes them. Never decides what may become of
-//! them.
+//! A worker as these tests start and watch it, and jobs pushed to it as Laravel pushes them. Never decides what may
+//! become of them.
+
+use std::ops::{Deref, DerefMut};
 
 use redis::RedisResult;
 
@@ -7,19 +9,48 @@ use super::worker;
 use crate::support::process::{Running, wait_until};
 use crate::support::tally::Tally;
 
+/// A worker whose log is shown when its test fails.
+pub(super) struct Watched(Option<Running>);
+
+impl Deref for Watched {
+    type Target = Running;
+    fn deref(&self) -> &Running {
+        self.0.as_ref().expect("not stopped")
+    }
+}
+
+impl DerefMut for Watched {
+    fn deref_mut(&mut self) -> &mut Running {
+        self.0.as_mut().expect("not stopped")
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if let Some(worker) = self.0.as_ref().filter(|_| std::thread::panicking()) {
+            let (log, lines) = (worker.stderr(), worker.stdout().lines().count());
+            let (first, last): (Vec<&str>, Vec<&str>) =
+                (log.lines().take(20).collect(), log.lines().rev().take(40).collect());
+            let last: Vec<&str> = last.into_iter().rev().collect();
+            eprintln!("{lines} job lines, and this log:\n{}\n[...]\n{}", first.join("\n"), last.join("\n"));
+        }
+    }
+}
+
 /// A worker of these queues that tells everything it does. Its leases are as short as they may be.
-pub(super) fn start(url: &str, queues: &str, flags: &[&str]) -> Running {
+pub(super) fn start(url: &str, queues: &str, flags: &[&str]) -> Watched {
     let queues = format!("--queue={queues}");
     let mut command = worker(url, &[&["--lease=10", "--tries=5", &queues], flags].concat());
     command.env("RUST_LOG", "handover=debug");
-    Running::start(command)
+    Watched(Some(Running::start(command)))
 }
 
 /// Ends it in order; what it said.
 #[track_caller]
-pub(super) fn stop(worker: Running) -> String {
+pub(super) fn stop(mut worker: Watched) -> String {
     worker.signal("TERM");
-    let end = worker.finish();
+    wait_until("the worker to end", || !worker.is_running());
+    let end = worker.0.take().expect("not stopped").finish();
     assert_eq!(end.code, 0, "{}", end.stderr);
     assert!(!end.stderr.contains("panicked"), "{}", end.stderr);
     end.stderr
@@ -56,7 +87,7 @@ pub(super) fn wait_for_ends(tally: &Tally, names: &[String]) {
 
 /// Waits until the worker has said this so many times.
 #[track_caller]
-pub(super) fn wait_for_log(worker: &mut Running, said: &str, times: usize) {
+pub(super) fn wait_for_log(worker: &mut Watched, said: &str, times: usize) {
     wait_until(&format!("the worker to say {said:?}"), || {
         let log = worker.stderr();
         assert!(worker.is_running(), "it ended:\n{log}");
@@ -66,7 +97,7 @@ pub(super) fn wait_for_log(worker: &mut Running, said: &str, times: usize) {
 
 /// Waits until the worker is told that its Redis does not serve it, for this reason.
 #[track_caller]
-pub(super) fn wait_until_down(worker: &mut Running, reason: &str) {
+pub(super) fn wait_until_down(worker: &mut Watched, reason: &str) {
     wait_until(&format!("the worker to say {reason:?}"), || {
         let log = worker.stderr();
         assert!(worker.is_running(), "it ended:\n{log}");

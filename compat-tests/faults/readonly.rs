@@ -22,7 +22,7 @@ fn a_worker_waits_while_its_server_is_a_replica() {
     wait_until("the first jobs run", || tally.started() >= 16);
     // Of a master that nobody is: what the server has stays as it is.
     let _: () = redis.query(&["REPLICAOF", "127.0.0.1", "1"]);
-    wait_until_down(&mut worker, "READONLY");
+    wait_until_down(&mut worker, "read only replica");
     let _: () = redis.query(&["REPLICAOF", "NO", "ONE"]);
     wait_for_log(&mut worker, "Redis answers again", 1);
     wait_for_ends(&tally, &jobs);
@@ -60,7 +60,7 @@ fn jobs_pushed_to_the_other_server_meanwhile_are_worked_after_the_way_back() {
     let mut worker = start(&url(&first), "default", &[]);
     wait_until("the first jobs run", || tally.started() >= 16);
     hand_over(&first, &second);
-    wait_until_down(&mut worker, "READONLY");
+    wait_until_down(&mut worker, "read only replica");
     let meanwhile = names("meanwhile", 10);
     push(&mut second.connect(0), &tally, "default", &meanwhile, 0.0).unwrap();
     hand_over(&second, &first);

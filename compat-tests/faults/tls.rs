@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::flow::{assert_each_ran_once, names, push, start, stop, wait_for_ends, wait_until_down};
+use super::flow::{Watched, assert_each_ran_once, names, push, start, stop, wait_for_ends, wait_until_down};
 use crate::support::process::Running;
 use crate::support::tally::Tally;
 use crate::support::tls::TlsRedis;
@@ -14,7 +14,7 @@ fn works(server: &TlsRedis, url: &str) -> String {
 }
 
 #[track_caller]
-fn finishes_jobs(server: &TlsRedis, worker: Running) -> String {
+fn finishes_jobs(server: &TlsRedis, worker: Watched) -> String {
     let (tally, jobs) = (Tally::start(), names("job", 20));
     push(&mut server.redis().connect(0), &tally, "default", &jobs, 0.0).unwrap();
     wait_for_ends(&tally, &jobs);

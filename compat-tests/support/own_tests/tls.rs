@@ -38,11 +38,7 @@ fn its_url_names_the_options() {
     let server = TlsRedis::start();
     let (ca, key) = (server.certificates().certificate("ca"), server.certificates().key("client"));
     let url = server.url(&[("cafile", &ca), ("local_pk", &key)]);
-    let expected = format!(
-        "rediss://127.0.0.1:{}/0?cafile={}&local_pk={}",
-        server.port(),
-        ca.display(),
-        key.display()
-    );
+    let expected =
+        format!("rediss://127.0.0.1:{}/0?cafile={}&local_pk={}", server.port(), ca.display(), key.display());
     assert_eq!(url, expected);
 }
