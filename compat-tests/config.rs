@@ -165,3 +165,49 @@ fn a_store_of_failed_jobs_that_only_php_can_write_needs_php() {
     assert!(rows[0]["exception"].as_str().unwrap().contains("boom"), "{}", rows[0]);
     assert_eq!(app.trace()[0], "ThrowsAlways a attempt 1");
 }
+
+#[test]
+fn tls_clusters_and_sentinels_of_the_app_are_found() {
+    let list = "['host' => 'a', 'port' => 7000], ['host' => 'b', 'port' => 7001]";
+    for (redis, queue, shown) in [
+        (
+            "'jobs' => ['scheme' => 'tls', 'host' => 'r.example', 'port' => 6380, 'context' => ['verify_peer' => false]],".to_owned(),
+            "orders",
+            "redis [rediss://r.example:6380/0?verify_peer=0] from the app",
+        ),
+        (format!("'clusters' => ['jobs' => [{list}]],"), "{orders}", "redis [redis+cluster://a:7000,b:7001] from the app"),
+        (
+            "'jobs' => ['tcp://a:26379', 'tcp://b:26380', 'options' => ['replication' => 'sentinel', 'service' => 'mymaster', 'parameters' => ['database' => 3, 'password' => 'hunter2']]],".to_owned(),
+            "orders",
+            "redis [redis+sentinel://a:26379,b:26380/mymaster/3] from the app",
+        ),
+    ] {
+        let app = App::new(&Redis::start());
+        edit(&app, "config/database.php", "'redis' => [", &format!("'redis' => [ {redis}"));
+        let of_jobs = "'connections' => [ 'shop' => ['driver' => 'redis', 'connection' => 'jobs', 'queue' => 'QUEUE'],";
+        edit(&app, "config/queue.php", "'connections' => [", &of_jobs.replace("QUEUE", queue));
+        let mut command = app.command(crate::support::worker_binary());
+        command.args(["shop", "-v"]);
+        let worker = Running::start(command);
+        crate::support::process::wait_until("it says where", || worker.stderr().contains("redis ["));
+        assert!(worker.stderr().contains(shown), "{}", worker.stderr());
+        assert!(!worker.stderr().contains("hunter2"), "{}", worker.stderr());
+    }
+}
+
+#[test]
+fn a_queue_without_braces_on_a_cluster_is_refused_in_a_sentence() {
+    let app = App::new(&Redis::start());
+    edit(
+        &app,
+        "config/database.php",
+        "'redis' => [",
+        "'redis' => [ 'clusters' => ['jobs' => [['host' => 'a']]],",
+    );
+    let of_jobs =
+        "'connections' => [ 'shop' => ['driver' => 'redis', 'connection' => 'jobs', 'queue' => 'orders'],";
+    edit(&app, "config/queue.php", "'connections' => [", of_jobs);
+    let told = inspect(&app, &["shop"]);
+    assert_ne!(told.code, 0);
+    assert!(told.stderr.contains("as in [{orders}]"), "{}", told.stderr);
+}

@@ -10,7 +10,6 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 use handover::config::{Config, Low, flags};
-use handover::dialect::Laravel;
 use handover::queue::{RedisQueue, RedisQueueOptions};
 use handover::redis::Redis;
 
@@ -57,7 +56,7 @@ fn reached(matches: &ArgMatches) -> anyhow::Result<(RedisQueue, Config)> {
     }
     low.variables(std::env::vars())?;
     let config = Config::from_low(&low)?;
-    let dialect = Laravel { prefix: config.prefix.clone(), version: config.version, cluster: false };
+    let dialect = config.dialect.clone();
     let queue = RedisQueue::new(Redis::new(&config.redis)?, dialect, RedisQueueOptions::default());
     Ok((queue, config))
 }

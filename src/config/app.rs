@@ -3,6 +3,7 @@
 //! The one place that runs PHP to read settings. Never writes to the app.
 //! Counterpart in PHP: the configuration repository after `artisan` has booted.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -33,10 +34,8 @@ pub struct App {
     pub migration_batch_size: Option<i64>,
     /// Horizon is installed.
     pub horizon: bool,
-    /// Its Redis connection, where that is a single server.
+    /// Its Redis connection.
     pub redis: Option<AppRedis>,
-    /// Its Redis connection is a cluster.
-    pub cluster: bool,
     /// `queue.failed`.
     pub failed: AppFailed,
 }
@@ -46,6 +45,18 @@ pub struct App {
 pub struct AppRedis {
     /// Its name under `database.redis`.
     pub name: String,
+    /// The nodes, `host:port` each, where it is a cluster.
+    pub cluster: Option<Vec<String>>,
+    /// The cluster is predis' own: keys are spread by the client, not by Redis.
+    pub spreads_keys: bool,
+    /// The servers of a list, which predis asks by its `replication` option.
+    pub sentinels: Option<Vec<String>>,
+    /// The master's name at the sentinels.
+    pub service: String,
+    /// predis' `replication`: only `sentinel` is known here.
+    pub replication: String,
+    /// The stream context, as far as TLS needs it: `cafile`, `local_cert`, `local_pk`, `verify_peer`.
+    pub context: BTreeMap<String, String>,
     /// `tls`, `tcp`, `unix` or nothing.
     pub scheme: Option<String>,
     /// A host, `tls://host`, or the path of a socket.
@@ -147,25 +158,43 @@ impl App {
 }
 
 impl AppRedis {
-    /// The URL of this connection.
+    /// The URL of this connection, in the forms that [`Redis::new`](crate::redis::Redis::new) reads.
     ///
     /// # Errors
-    /// Where it speaks TLS, which is not supported yet.
+    /// Where it is a kind of connection that Handover does not know.
     pub fn url(&self) -> Result<String, Error> {
-        if self.scheme.as_deref() == Some("tls") || self.host.starts_with("tls://") {
-            return Err(Error::Tls { name: self.name.clone() });
-        }
-        let host = self.host.trim_start_matches("tcp://");
-        let database = self.database;
+        let unknown = |what| Err(Error::NoRedis { connection: self.name.clone(), what });
+        let tls = self.scheme.as_deref() == Some("tls") || self.host.starts_with("tls://");
+        let scheme = if tls { "rediss" } else { "redis" };
         let user = self.username.as_deref().map(encoded).unwrap_or_default();
         let password = self.password.as_deref().filter(|password| !password.is_empty()).map(encoded);
+        let database = self.database;
+        let host = self.host.trim_start_matches("tcp://").trim_start_matches("tls://");
         if let Some(path) = host.strip_prefix("unix://").or(host.starts_with('/').then_some(host)) {
             let password = password.map(|password| format!("&pass={password}")).unwrap_or_default();
             let user = if user.is_empty() { user } else { format!("&user={user}") };
             return Ok(format!("redis+unix://{path}?db={database}{user}{password}"));
         }
         let login = password.map(|password| format!("{user}:{password}@")).unwrap_or_default();
-        Ok(format!("redis://{login}{host}:{}/{database}", self.port))
+        let context = self.context.iter().filter(|_| tls);
+        let context: Vec<String> =
+            context.map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        let query = if context.is_empty() { String::new() } else { format!("?{}", context.join("&")) };
+        match (&self.cluster, &self.sentinels) {
+            (Some(_), _) if self.spreads_keys => unknown(
+                "is a cluster of predis' own, which spreads keys by itself; Handover knows Redis' own clusters, \
+                 database.redis.options.cluster => 'redis'",
+            ),
+            (Some(nodes), _) => Ok(format!("{scheme}+cluster://{login}{}{query}", nodes.join(","))),
+            (None, Some(_)) if self.replication != "sentinel" => unknown(
+                "is a list of servers; Handover knows such a list with the option replication => 'sentinel'",
+            ),
+            (None, Some(nodes)) => {
+                let (nodes, service) = (nodes.join(","), &self.service);
+                Ok(format!("{scheme}+sentinel://{login}{nodes}/{service}/{database}{query}"))
+            }
+            (None, None) => Ok(format!("{scheme}://{login}{host}:{}/{database}{query}", self.port)),
+        }
     }
 }
 
@@ -184,6 +213,12 @@ mod tests {
     fn redis(host: &str) -> AppRedis {
         AppRedis {
             name: "default".into(),
+            cluster: None,
+            spreads_keys: false,
+            sentinels: None,
+            service: String::new(),
+            replication: String::new(),
+            context: BTreeMap::new(),
             scheme: None,
             host: host.into(),
             port: 6379,
@@ -204,7 +239,24 @@ mod tests {
         );
         let user = AppRedis { username: Some("worker".into()), ..redis("10.0.0.1") };
         assert_eq!(user.url().unwrap(), "redis://worker:p%40ss%2Fw@10.0.0.1:6379/2");
-        assert!(redis("tls://redis.example").url().unwrap_err().to_string().contains("TLS"));
+        let context = [("cafile".to_owned(), "/a b.pem".to_owned())].into();
+        assert_eq!(
+            AppRedis { context, ..redis("tls://redis.example") }.url().unwrap(),
+            "rediss://:p%40ss%2Fw@redis.example:6379/2?cafile=%2Fa%20b.pem"
+        );
+    }
+
+    #[test]
+    fn clusters_and_sentinels_are_urls_too() {
+        let nodes = || Some(vec!["a:7000".to_owned(), "b:7001".to_owned()]);
+        let cluster = AppRedis { cluster: nodes(), ..redis("127.0.0.1") };
+        assert_eq!(cluster.url().unwrap(), "redis+cluster://:p%40ss%2Fw@a:7000,b:7001");
+        let spread = AppRedis { spreads_keys: true, ..cluster };
+        assert!(spread.url().unwrap_err().to_string().contains("spreads keys by itself"));
+        let list = AppRedis { sentinels: nodes(), service: "mymaster".into(), ..redis("127.0.0.1") };
+        assert!(list.url().unwrap_err().to_string().contains("replication => 'sentinel'"));
+        let sentinels = AppRedis { replication: "sentinel".into(), ..list };
+        assert_eq!(sentinels.url().unwrap(), "redis+sentinel://:p%40ss%2Fw@a:7000,b:7001/mymaster/2");
     }
 
     #[test]

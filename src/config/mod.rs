@@ -18,6 +18,7 @@ use chrono_tz::Tz;
 pub use app::{App, AppDatabase, AppFailed, AppRedis};
 pub use low::{Low, Source};
 
+use crate::dialect::Laravel;
 use crate::failed::CacheLock;
 use crate::handler::PoolOptions;
 use crate::telemetry::Screen;
@@ -32,10 +33,8 @@ pub struct Config {
     pub queues: Vec<String>,
     /// The URL of the queue's Redis.
     pub redis: String,
-    /// The key prefix.
-    pub prefix: String,
-    /// The framework's version, major and minor.
-    pub version: (u32, u32),
+    /// The framework's wire: key prefix, version, cluster or not.
+    pub dialect: Laravel,
     /// `migration_batch_size`, where it is a limit.
     pub migration_batch_size: Option<usize>,
     /// False under Horizon's `retry_after: null`.
@@ -154,7 +153,7 @@ pub enum Error {
         /// Its driver.
         driver: String,
     },
-    /// Its Redis connection is missing or a cluster.
+    /// Its Redis connection is missing, or of an unknown kind.
     #[error("The Redis connection of [{connection}] {what}.")]
     NoRedis {
         /// The queue connection.
@@ -162,11 +161,13 @@ pub enum Error {
         /// What is wrong.
         what: &'static str,
     },
-    /// TLS is not supported yet.
-    #[error("The Redis connection [{name}] speaks TLS, which Handover does not do yet.")]
-    Tls {
-        /// The Redis connection.
-        name: String,
+    /// A cluster keeps the keys of such a queue on several servers.
+    #[error(
+        "The queue [{queue}] is on a cluster, where the keys of a queue have to share a slot: before Laravel 13.5 its name has to be in braces, as in [{{{queue}}}]."
+    )]
+    Untagged {
+        /// The queue.
+        queue: String,
     },
 }
 
@@ -204,13 +205,7 @@ impl Config {
             (Some(url), _) => url.to_owned(),
             (None, Some(redis)) => redis.url()?,
             (None, None) => {
-                let cluster = app.is_some_and(|app| app.cluster);
-                let what = if cluster {
-                    "is a cluster, which Handover does not do yet"
-                } else {
-                    "is not configured"
-                };
-                return Err(Error::NoRedis { connection, what });
+                return Err(Error::NoRedis { connection, what: "is not configured" });
             }
         };
         let prefix =
@@ -224,6 +219,12 @@ impl Config {
             format!("phpredis' {option} is set on the queue's Redis connection: PHP workers cannot delete their jobs then")
         });
         let queues = queues(low.get("queue").filter(|queues| !queues.is_empty()), default_queue);
+        let version = app.map_or((13, 26), App::version);
+        let cluster = redis.split_once("://").is_some_and(|(scheme, _)| scheme.ends_with("+cluster"));
+        let dialect = Laravel { prefix: prefix.clone(), version, cluster };
+        if let Some(queue) = queues.iter().find(|queue| dialect.is_torn(queue)) {
+            return Err(Error::Untagged { queue: queue.clone() });
+        }
         let php = pool(low, app, directory, &connection, &queues, &options)?;
         let mut warnings: Vec<String> = warnings.collect();
         if app.is_none() {
@@ -233,8 +234,7 @@ impl Config {
         let mut config = Config {
             queues,
             redis,
-            prefix,
-            version: app.map_or((13, 26), App::version),
+            dialect,
             migration_batch_size: app
                 .and_then(|app| app.migration_batch_size)
                 .and_then(|size| size.try_into().ok()),
@@ -271,7 +271,7 @@ impl Config {
             ("connection", self.connection.clone(), true),
             ("queue", self.queues.join(","), true),
             ("redis", address, true),
-            ("prefix", self.prefix.clone(), true),
+            ("prefix", self.dialect.prefix.clone(), true),
             ("lease", self.options.lease_seconds().to_string(), true),
             ("tries", self.options.tries.to_string(), false),
             ("timeout", self.options.timeout.to_string(), false),
@@ -340,13 +340,18 @@ fn options(low: &Low, retry_after: i64) -> Result<WorkerOptions, Error> {
     })
 }
 
+/// What may be shown of a Redis URL's query.
+const SHOWN: [&str; 6] = ["db=", "protocol=", "cafile=", "local_cert=", "local_pk=", "verify_peer="];
+
 /// A Redis URL without user and password, wherever they stand.
 fn address(url: &str) -> String {
-    let address = url.rsplit_once('@').map_or(url, |(_, address)| address);
-    let (path, query) = address.split_once('?').unwrap_or((address, ""));
+    let (scheme, rest) = url.split_once("://").unwrap_or(("redis", url));
+    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    let (place, query) = place.split_once('?').unwrap_or((place, ""));
+    let path = format!("{scheme}://{place}");
     let kept: Vec<&str> =
-        query.split('&').filter(|part| part.starts_with("db=") || part.starts_with("protocol=")).collect();
-    if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
+        query.split('&').filter(|part| SHOWN.iter().any(|shown| part.starts_with(shown))).collect();
+    if kept.is_empty() { path } else { format!("{path}?{}", kept.join("&")) }
 }
 
 /// The children's command line: this worker's own, as far as a child is concerned.
@@ -466,10 +471,11 @@ mod tests {
     #[test]
     fn an_address_shows_no_password_wherever_it_stands() {
         for (url, shown) in [
-            ("redis://:secret@localhost:6379/1", "localhost:6379/1"),
+            ("redis://:secret@localhost:6379/1", "redis://localhost:6379/1"),
             ("redis+unix:///s?db=2&pass=secret&user=u", "redis+unix:///s?db=2"),
             ("unix:///s?pass=secret&db=2", "unix:///s?db=2"),
-            ("redis://u:p%40secret@h/0?protocol=resp3", "h/0?protocol=resp3"),
+            ("redis+sentinel://:secret@a,b/m/0?sentinel_password=secret", "redis+sentinel://a,b/m/0"),
+            ("redis://u:p%40secret@h/0?protocol=resp3", "redis://h/0?protocol=resp3"),
         ] {
             assert_eq!(address(url), shown);
         }
@@ -480,7 +486,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let typed = [("redis", "redis://:secret@localhost/1"), ("prefix", "shop_"), ("queue", "a,b")];
         let config = Config::complete(&low(&typed), None, directory.path()).unwrap();
-        assert_eq!((config.prefix.as_str(), config.queues.len()), ("shop_", 2));
+        assert_eq!((config.dialect.prefix.as_str(), config.queues.len()), ("shop_", 2));
         assert!(!config.sources.join("\n").contains("secret"), "{:?}", config.sources);
     }
 }

@@ -18,14 +18,34 @@ $name = $name !== '' ? $name : $config['queue.default'];
 $queue = $config["queue.connections.$name"];
 $redisName = $queue['connection'] ?? null ?: 'default';
 $redis = $config["database.redis.$redisName"];
-$cluster = $redis === null && $config["database.redis.clusters.$redisName"] !== null;
+$nodes = $redis === null ? $config["database.redis.clusters.$redisName"] : null;
 if (is_string($redis) || isset($redis['url'])) {
     $redis = (new Illuminate\Support\ConfigurationUrlParser)->parseConfiguration($redis);
     $redis['scheme'] ??= in_array($redis['driver'] ?? '', ['tls', 'rediss'], true) ? 'tls' : null;
 }
 $global = $config['database.redis.options'] ?? [];
-$own = $redis['options'] ?? [];
 $client = $config['database.redis.client'] ?? 'phpredis';
+$own = ($nodes ?? $redis)['options'] ?? [];
+$sentinels = null;
+if ($nodes !== null) {
+    $global = array_merge($global, $config['database.redis.clusters.options'] ?? []);
+    unset($nodes['options']);
+} elseif (is_array($redis) && isset($redis[0])) {
+    // A list of servers: predis with its replication by sentinels.
+    $sentinels = array_values(array_diff_key($redis, ['options' => 1]));
+    $options = array_merge($global, $own);
+    $redis = ($options['parameters'] ?? []) + ['options' => $own, 'replication' => $options['replication'] ?? '', 'service' => $options['service'] ?? ''];
+}
+$place = function ($node) {
+    $node = is_array($node) ? $node : (parse_url($node) ?: []);
+    return (string) ($node['host'] ?? '127.0.0.1').':'.(int) ($node['port'] ?? 6379);
+};
+$context = function ($given) {
+    // phpredis takes it with or without the level of the stream wrapper.
+    $given = is_array($given) ? ($given['stream'] ?? $given['ssl'] ?? $given) : [];
+    $text = fn ($value) => is_bool($value) ? ($value ? '1' : '0') : (string) $value;
+    return (object) array_map($text, array_intersect_key($given, array_flip(['cafile', 'local_cert', 'local_pk', 'verify_peer'])));
+};
 $connectionPrefix = $redis['prefix'] ?? null;
 $lateWins = $client === 'predis' || version_compare($app->version(), '9.12.0', '>=');
 $prefix = $own['prefix'] ?? $global['prefix'] ?? ($lateWins ? null : $connectionPrefix) ?? '';
@@ -50,18 +70,24 @@ echo "\n$marker".json_encode([
     'retry_after' => isset($queue['retry_after']) ? (int) $queue['retry_after'] : null,
     'migration_batch_size' => isset($queue['migration_batch_size']) ? (int) $queue['migration_batch_size'] : null,
     'horizon' => class_exists('Laravel\Horizon\HorizonServiceProvider', false),
-    'redis' => $redis === null ? null : [
+    'redis' => $redis === null && $nodes === null ? null : [
         'name' => $redisName,
-        'scheme' => $redis['scheme'] ?? null,
+        'cluster' => $nodes === null ? null : array_map($place, array_values($nodes)),
+        // Without it predis spreads keys by itself.
+        'spreads_keys' => $nodes !== null && $client === 'predis' && ($global['cluster'] ?? 'predis') !== 'redis',
+        'sentinels' => $sentinels === null ? null : array_map($place, $sentinels),
+        'service' => (string) ($redis['service'] ?? ''),
+        'replication' => (string) ($redis['replication'] ?? ''),
+        'context' => $context($redis['context'] ?? $redis['ssl'] ?? $own['context'] ?? $global['context'] ?? $global['ssl'] ?? null),
+        'scheme' => $redis['scheme'] ?? (is_array($first = ($nodes ? reset($nodes) : null)) ? ($first['scheme'] ?? null) : null),
         'host' => (string) ($redis['host'] ?? $redis['path'] ?? '127.0.0.1'),
         'port' => (int) ($redis['port'] ?? 6379),
         'database' => (int) ($redis['database'] ?? 0),
         'username' => isset($redis['username']) ? (string) $redis['username'] : null,
-        'password' => isset($redis['password']) ? (string) $redis['password'] : null,
+        'password' => ($password = $redis['password'] ?? ($nodes === null ? null : $own['password'] ?? $global['password'] ?? (is_array($first) ? $first['password'] ?? null : null))) === null ? null : (is_array($password) ? implode(':', $password) : (string) $password),
         'prefix' => (string) $prefix,
         'rewrites_values' => array_values(array_filter(['serializer', 'compression'], fn ($option) => ! empty($own[$option] ?? $global[$option] ?? null))),
     ],
-    'cluster' => $cluster,
     'failed' => [
         'driver' => array_key_exists('driver', $failed) ? ($failed['driver'] ?? 'null') : (isset($failed['table']) ? 'database' : 'null'),
         'table' => $failed['table'] ?? 'failed_jobs',

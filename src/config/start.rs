@@ -1,7 +1,6 @@
 //! A worker as its app configures it: `Worker::from_env`, and with flags `Worker::from_args`.
 
 use crate::config::{Config, Failed, Low};
-use crate::dialect::Laravel;
 #[cfg(feature = "sqlite")]
 use crate::failed::SqliteStore;
 use crate::failed::{FileStore, NullStore};
@@ -57,7 +56,7 @@ impl Worker {
     /// # Errors
     /// Where Redis' URL or the failed-jobs database is not usable.
     pub fn from_config(config: &Config) -> Result<Worker, Exception> {
-        let dialect = Laravel { prefix: config.prefix.clone(), version: config.version, cluster: false };
+        let dialect = config.dialect.clone();
         let rules = dialect.rules();
         let options = RedisQueueOptions {
             migration_batch_size: config.migration_batch_size,

@@ -53,6 +53,11 @@ impl Laravel {
         }
     }
 
+    /// True where the keys of this queue do not share a slot of the cluster, so that no script can reach them all.
+    pub fn is_torn(&self, queue: &str) -> bool {
+        self.cluster && !has_hash_tag(&self.keys(queue).ready)
+    }
+
     /// The rules of this version.
     pub fn rules(&self) -> Rules {
         Rules::laravel(self.version)
@@ -100,5 +105,6 @@ mod tests {
         assert_eq!(cluster.keys("{}").ready, "queues:{{}}");
         let before = Laravel { version: (13, 4), ..cluster };
         assert_eq!(before.keys("default").ready, "queues:default");
+        assert!(before.is_torn("default") && !before.is_torn("{default}") && !before.is_torn("a{b}"));
     }
 }
