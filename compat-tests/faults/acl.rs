@@ -21,6 +21,7 @@ const NEEDED: &[&str] = &[
     "+lpush",
     "+ltrim",
     "+rpush",
+    "+time",
     "+zadd",
     "+zcard",
     "+zrange",

@@ -68,30 +68,44 @@ fn a_queue_without_a_hash_tag_is_worked_under_one() {
 #[test]
 fn a_slot_moves_while_its_jobs_flow() {
     let (cluster, tally) = (Cluster::start(), Tally::start());
-    let worker = start(&cluster.url(), &all_queues(), &["--concurrency=4"]);
-    let mut jobs = names("first", 100);
-    push_somewhere(&cluster, &tally, QUEUES[0], &jobs, 0.02);
+    let mut worker = start(&cluster.url(), &all_queues(), &["--concurrency=4"]);
+    let first = names("first", 100);
+    push_somewhere(&cluster, &tally, QUEUES[0], &first, 0.02);
     wait_until("some run", || tally.started() >= 10);
-
-    let slot = cluster.slot("queues:{default}");
-    let moving = cluster.begin_move(slot, 0);
-    // One key is with each node: neither may run a script about both.
+    let moving = cluster.begin_move(cluster.slot("queues:{default}"), 0);
+    // Keys are with both nodes: neither may run a script about all of them.
     moving.keys(1);
-    let others = names("other", 20);
-    push_somewhere(&cluster, &tally, QUEUES[1], &others, 0.0);
-    push_somewhere(&cluster, &tally, QUEUES[2], &names("third", 20), 0.0);
-    wait_for_ends(&tally, &[others.clone(), names("third", 20)].concat());
+    wait_for_log(&mut worker, "trying again", 1);
     moving.finish();
-
     let last = names("last", 100);
     push_somewhere(&cluster, &tally, QUEUES[0], &last, 0.0);
-    jobs.extend(others);
-    jobs.extend(names("third", 20));
-    jobs.extend(last);
+    let jobs = [first, last].concat();
     wait_for_ends(&tally, &jobs);
     stop(worker);
     assert_each_ran_once(&tally, &jobs);
     assert_eq!(keys_left(&cluster), 0);
+}
+
+#[test]
+fn while_a_slot_is_between_two_nodes_the_other_queues_flow() {
+    let (cluster, tally) = (Cluster::start(), Tally::start());
+    let mut worker = start(&cluster.url(), &all_queues(), &["--concurrency=4"]);
+    let mut jobs = names("first", 100);
+    push_somewhere(&cluster, &tally, QUEUES[0], &jobs, 0.02);
+    wait_until("some run", || tally.started() >= 10);
+    let moving = cluster.begin_move(cluster.slot("queues:{default}"), 0);
+    moving.keys(1);
+    wait_for_log(&mut worker, "trying again", 1);
+    for queue in &QUEUES[1..] {
+        let meanwhile = names(queue, 20);
+        push_somewhere(&cluster, &tally, queue, &meanwhile, 0.0);
+        wait_for_ends(&tally, &meanwhile);
+        jobs.extend(meanwhile);
+    }
+    moving.finish();
+    wait_for_ends(&tally, &jobs);
+    stop(worker);
+    assert_each_ran_once(&tally, &jobs);
 }
 
 #[test]
@@ -152,6 +166,27 @@ fn while_one_node_does_not_answer_the_queues_of_the_others_flow() {
     wait_for_ends(&tally, &jobs);
     stop(worker);
     assert_each_ran_once(&tally, &jobs);
+}
+
+#[test]
+fn a_node_that_stood_still_is_worked_again() {
+    let (cluster, tally) = (Cluster::start(), Tally::start());
+    let mut worker = start(&cluster.url(), &all_queues(), &["--concurrency=4"]);
+    let mut jobs = names("before", 100);
+    push_somewhere(&cluster, &tally, QUEUES[0], &jobs, 0.02);
+    wait_until("some run", || tally.started() >= 10);
+    cluster.node(OWNERS[0]).signal("STOP");
+    wait_for_log(&mut worker, "trying again", 1);
+    cluster.node(OWNERS[0]).signal("CONT");
+    for queue in QUEUES {
+        let after = names(queue, 20);
+        push_somewhere(&cluster, &tally, queue, &after, 0.0);
+        jobs.extend(after);
+    }
+    wait_for_ends(&tally, &jobs);
+    stop(worker);
+    assert_each_ran_once(&tally, &jobs);
+    assert_eq!(keys_left(&cluster), 0);
 }
 
 #[test]

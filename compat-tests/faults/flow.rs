@@ -37,10 +37,11 @@ impl Drop for Watched {
     }
 }
 
-/// A worker of these queues that tells everything it does. Its leases are as short as they may be.
+/// A worker of these queues that tells everything it does. Its leases outlive any test: what must not run twice does not
+/// do so because a machine was slow.
 pub(super) fn start(url: &str, queues: &str, flags: &[&str]) -> Watched {
     let queues = format!("--queue={queues}");
-    let mut command = worker(url, &[&["--lease=10", "--tries=5", &queues], flags].concat());
+    let mut command = worker(url, &[&["--lease=600", "--tries=5", &queues], flags].concat());
     command.env("RUST_LOG", "handover=debug");
     Watched(Some(Running::start(command)))
 }

@@ -50,6 +50,25 @@ fn an_idle_worker_is_woken_again_after_its_server_was_a_replica() {
 }
 
 #[test]
+fn an_idle_worker_says_once_that_its_server_is_a_replica() {
+    let redis = Redis::start_tcp(&[]);
+    let mut worker = start(&url(&redis), "default", &[]);
+    wait_until("it waits", || redis.query::<String>(&["CLIENT", "LIST"]).contains("cmd=blpop"));
+    let _: () = redis.query(&["REPLICAOF", "127.0.0.1", "1"]);
+    wait_until_down(&mut worker, "");
+    let calls = || redis.query::<String>(&["INFO", "stats"]);
+    let asked = |info: String| -> u64 {
+        let field =
+            info.lines().find_map(|line| line.strip_prefix("total_error_replies:").map(str::to_owned));
+        field.unwrap().trim().parse().unwrap()
+    };
+    let before = asked(calls());
+    wait_until("it has been refused again and again", || asked(calls()) >= before + 10);
+    let log = stop(worker);
+    assert!(log.matches("trying again").count() <= 3, "{log}");
+}
+
+#[test]
 fn jobs_pushed_to_the_other_server_meanwhile_are_worked_after_the_way_back() {
     let (first, tally) = (Redis::start_tcp(&["--repl-diskless-sync-delay", "0"]), Tally::start());
     let of = format!("127.0.0.1 {}", first.port());

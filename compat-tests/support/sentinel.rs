@@ -27,9 +27,9 @@ pub struct Sentinels {
 
 struct Sentinel {
     port: u16,
+    server: Option<Running>,
     /// Holds its configuration, which it rewrites.
     dir: TempDir,
-    server: Option<Running>,
 }
 
 impl Sentinels {
@@ -76,7 +76,7 @@ impl Sentinels {
         }
         fs::write(dir.path().join("sentinel.conf"), lines.join("\n") + "\n").expect("a file");
         let server = Some(run(dir.path()));
-        Sentinel { port, dir, server }
+        Sentinel { port, server, dir }
     }
 
     /// The address for Handover: `redis+sentinel://host:port,host:port,host:port/queue/db`.

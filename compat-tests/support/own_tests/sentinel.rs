@@ -49,4 +49,7 @@ fn two_sentinels_are_enough() {
     all.kill_sentinel(0);
     all.kill(0);
     all.wait_for_master(1);
+    all.restart(0);
+    all.restart_sentinel(0);
+    wait_until("it has learnt who is the master", || all.master() == Some(1));
 }
