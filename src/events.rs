@@ -126,6 +126,13 @@ pub enum Event {
         /// What the queue said.
         error: String,
     },
+    /// The worker waits for something without which nothing gets on; told again while it lasts.
+    StillWaiting {
+        /// For what.
+        what: String,
+        /// For how long.
+        since: Duration,
+    },
     /// The worker reserves again after it could not.
     QueueUp,
     /// Polling is held (SIGUSR2).

@@ -5,6 +5,7 @@ mod addresses;
 mod cluster;
 mod equal;
 mod flow;
+mod health;
 mod readonly;
 mod sentinel;
 mod tls;

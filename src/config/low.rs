@@ -72,6 +72,12 @@ pub(super) const OPTIONS: &[Known] = &[
         Some("WHEN"),
         "now: a job that timed out may run again at once, not after retry_after",
     ),
+    #[cfg(feature = "health")]
+    known(
+        "health",
+        Some("ADDRESS"),
+        "Answer GET /health there: 200 while the worker gets on [default: nowhere]",
+    ),
     known("max-payload", Some("BYTES"), "Larger payloads are set aside [default: 134217728]"),
     known("app", Some("DIR"), "The Laravel app [default: this directory]"),
     known("redis", Some("URL"), "The queue's Redis, in place of the app's"),

@@ -47,6 +47,8 @@ pub struct Config {
     pub php: PoolOptions,
     /// Where failed jobs are kept.
     pub failed: Failed,
+    /// Where health is asked for.
+    pub health: Option<String>,
     /// The app's timezone, for `failed_at`.
     pub timezone: Tz,
     /// The timezone of job lines.
@@ -243,6 +245,7 @@ impl Config {
             options,
             failed: failed(app, directory),
             php,
+            health: low.get("health").map(str::to_owned),
             timezone: zone,
             output_timezone: timezone(app.and_then(|app| app.output_timezone.as_deref())).unwrap_or(zone),
             screen: Screen {

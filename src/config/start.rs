@@ -72,6 +72,11 @@ impl Worker {
             .pool(config.php.clone())
             .on_event(telemetry::job_lines(config.screen, config.output_timezone))
             .on_event(telemetry::log());
+        #[cfg(feature = "health")]
+        let worker = match &config.health {
+            Some(address) => worker.health_at(address),
+            None => worker,
+        };
         #[cfg(feature = "cli")]
         let worker = worker.on_event(telemetry::progress(config.screen));
         for warning in &config.warnings {

@@ -64,6 +64,7 @@ pub fn log() -> impl Fn(&Event) + Send + Sync + 'static {
             if *ahead > 0 { "ahead of" } else { "behind" }
         ),
         Event::QueueDown { error } => error!("{error}; trying again"),
+        Event::StillWaiting { what, since } => warn!("waiting for {} s for {what}", since.as_secs()),
         Event::QueueUp => info!("Redis answers again"),
         Event::Paused => info!("paused: no job is taken until SIGCONT"),
         Event::Resumed => info!("resumed"),

@@ -3,6 +3,8 @@
 //! Nothing in here changes what the worker does, and nothing else prints.
 
 mod console;
+#[cfg(feature = "health")]
+mod health;
 mod json;
 mod log;
 #[cfg(feature = "cli")]
@@ -14,6 +16,8 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 pub use console::Console;
+#[cfg(feature = "health")]
+pub use health::serve_health;
 pub use json::json_line;
 pub use log::log;
 #[cfg(feature = "cli")]

@@ -5,6 +5,7 @@
 
 mod attempt;
 mod desk;
+mod health;
 mod ledger;
 mod line;
 mod options;
@@ -14,10 +15,14 @@ mod stop;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
+#[cfg(feature = "health")]
+use tokio_util::task::AbortOnDropHandle;
 
+pub use health::{Health, Report, Waiting};
 pub use options::WorkerOptions;
 pub use stop::StopReason;
 
@@ -49,6 +54,9 @@ pub(crate) struct Shared {
     pub(crate) pool: OnceLock<Pool>,
     /// Asked after `queue:restart`: whether this worker would be started otherwise now.
     pub(crate) settings_changed: Option<Box<dyn Fn() -> bool + Send + Sync>>,
+    pub(crate) health: Health,
+    /// Where health is asked for.
+    pub(crate) health_at: Option<String>,
     pub(crate) events: Events,
     pub(crate) clock: Clock,
 }
@@ -100,6 +108,8 @@ impl Worker {
             php: PoolOptions::default(),
             pool: OnceLock::new(),
             settings_changed: None,
+            health: Health::new(),
+            health_at: None,
             events: Events::default(),
             clock: Clock::system(),
         })
@@ -212,6 +222,19 @@ impl Worker {
         self
     }
 
+    /// How the worker stands, for as long as somebody keeps this.
+    pub fn health(&self) -> Health {
+        self.0.health.clone()
+    }
+
+    /// Answers `GET /health` at this address, such as `127.0.0.1:9600`.
+    #[cfg(feature = "health")]
+    #[must_use]
+    pub fn health_at(mut self, address: &str) -> Self {
+        self.0.health_at = Some(address.to_owned());
+        self
+    }
+
     /// One more listener to everything that happens.
     #[must_use]
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
@@ -250,6 +273,20 @@ impl Worker {
             )));
         }
         let signals = control::signals()?;
+        #[cfg(feature = "health")]
+        let _serving = match &self.0.health_at {
+            None => None,
+            Some(address) => {
+                let listener = tokio::net::TcpListener::bind(address).await.map_err(|error| {
+                    std::io::Error::new(
+                        error.kind(),
+                        format!("--health: [{address}] cannot be listened on: {error}"),
+                    )
+                })?;
+                let serving = tokio::spawn(crate::telemetry::serve_health(listener, self.0.health.clone()));
+                Some(AbortOnDropHandle::new(serving))
+            }
+        };
         Ok(self.work(signals).await)
     }
 
@@ -266,6 +303,7 @@ impl Worker {
     async fn work(self, signals: mpsc::UnboundedReceiver<control::Signal>) -> StopReason {
         let mut shared = self.0;
         shared.options = shared.options.bounded();
+        shared.health.begins(Duration::from_secs(shared.options.lease_seconds() as u64));
         let shared = Arc::new(shared);
         let (connection, queues) = (shared.connection.clone(), shared.queues.clone());
         shared.events.emit(Event::WorkerStarting { connection, queues });

@@ -170,6 +170,11 @@ impl Pool {
         state.children.values().filter(|child| child.takes_a_job()).count()
     }
 
+    /// How many have booted.
+    pub(crate) fn ready(&self) -> usize {
+        self.state().children.values().filter(|child| child.is_up()).count()
+    }
+
     /// A child for a job, one that waits before one that is about to.
     pub(crate) fn take(&self) -> Option<Seat> {
         let mut state = self.state();

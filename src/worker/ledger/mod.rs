@@ -117,6 +117,8 @@ pub(super) struct Ledger {
     /// Redis is asked nothing before this: the last call failed.
     down_until: Option<Instant>,
     down_pause: Duration,
+    /// What it said.
+    down_error: String,
     /// How many seconds this host's clock is ahead of Redis', as last told.
     told_skew: i64,
 }
@@ -162,6 +164,7 @@ impl Ledger {
             give_up_at: None,
             down_until: None,
             down_pause: Duration::ZERO,
+            down_error: String::new(),
             told_skew: 0,
         }
     }
@@ -195,6 +198,7 @@ impl Ledger {
                 continue;
             }
             self.listen();
+            self.look_around();
             let wake_at = self.next_deadline();
             tokio::select! {
                 Some(say) = self.told.recv() => self.hear(say),
@@ -292,13 +296,18 @@ impl Ledger {
     /// A reserve may find something and there is room for it; not while renewals lag, for then what is expired may be
     /// our own.
     fn may_reserve(&self) -> bool {
-        let half = Duration::from_secs_f64(self.shared.options.lease_seconds() as f64 / 2.0);
         self.hungry
             && self.phase == Phase::Working
             && !self.paused
             && self.free().any() > 0
             && self.down_until.is_none_or(|until| until <= Instant::now())
-            && self.held.values().all(|held| held.renewed.elapsed() < half)
+            && !self.renewals_lag()
+    }
+
+    /// The last renewal is older than half a lease.
+    fn renewals_lag(&self) -> bool {
+        let half = Duration::from_secs_f64(self.shared.options.lease_seconds() as f64 / 2.0);
+        self.held.values().any(|held| held.renewed.elapsed() >= half)
     }
 
     /// Asks the queues in strict order for as many jobs as there are free slots.
@@ -612,15 +621,18 @@ impl Ledger {
 
     /// Redis did not do what was asked: pause, and ask again.
     fn down(&mut self, error: &Error) {
+        let error = error.to_string();
         if self.down_until.is_none() {
-            self.shared.events.emit(Event::QueueDown { error: error.to_string() });
+            self.shared.events.emit(Event::QueueDown { error: error.clone() });
         }
+        self.down_error = error;
         self.down_pause = (self.down_pause * 2).clamp(Duration::from_millis(100), Duration::from_secs(1));
         self.down_until = Some(Instant::now() + self.down_pause);
         self.hungry = true;
     }
 
     fn up(&mut self) {
+        self.shared.health.answered();
         if self.down_until.take().is_some() {
             self.down_pause = Duration::ZERO;
             self.shared.events.emit(Event::QueueUp);

@@ -8,9 +8,46 @@ use tokio::time::Instant;
 
 use super::{Ledger, Phase, SHORTEST_SLEEP, WAIT_SECONDS};
 use crate::events::Event;
+use crate::handler::php::Pool;
 use crate::queue::Error;
+use crate::worker::health::Waiting;
 
 impl Ledger {
+    /// Notes for whoever asks what the worker waits for, and tells it where that is trouble.
+    pub(super) fn look_around(&mut self) {
+        let waiting = self.waits_for();
+        let what = waiting.to_string();
+        if let Some(since) = self.shared.health.looked(waiting, self.held.len()) {
+            self.shared.events.emit(Event::StillWaiting { what, since });
+        }
+    }
+
+    fn waits_for(&self) -> Waiting {
+        if self.down_until.is_some() {
+            return Waiting::Redis(self.down_error.clone());
+        }
+        if self.phase != Phase::Working {
+            return Waiting::Drain;
+        }
+        if self.paused {
+            return Waiting::Resumption;
+        }
+        if self.renewals_lag() {
+            return Waiting::Renewals;
+        }
+        if self.pool().is_some_and(|pool| pool.ready() == 0) {
+            return Waiting::Php;
+        }
+        if self.pool().is_some_and(Pool::is_down) {
+            return Waiting::Maintenance;
+        }
+        match (self.free().any(), self.hungry) {
+            (0, _) => Waiting::Slots,
+            (_, true) => Waiting::Nothing,
+            (_, false) => Waiting::Jobs,
+        }
+    }
+
     /// Starts listening for wake-ups, where a slot is free to act on one.
     pub(super) fn listen(&mut self) {
         let now = Instant::now();
@@ -33,6 +70,7 @@ impl Ledger {
     pub(super) fn woken(&mut self, answer: Result<Vec<String>, Error>) {
         match answer {
             Ok(queues) => {
+                self.shared.health.answered();
                 for queue in queues {
                     if let Some(line) = self.lines.iter_mut().find(|line| *line.name == *queue) {
                         line.woken += 1;
