@@ -2,6 +2,7 @@
 //! payloads at the same places in the same order, and a wake-up token for each ready job.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use handover::job::Settlement;
 use handover::queue::{Exchange, Queue, RedisQueue, Reservation, Settling, State, Token};
@@ -120,10 +121,9 @@ impl Model {
             Settlement::Delete | Settlement::Fail(_) => {}
             Settlement::Release { at } => {
                 // An equal payload waits already: this one waits where it stood, under nobody's token.
-                if self.delayed.contains_key(&member) {
-                    self.reserved.insert(member, (0, *at));
-                } else {
-                    self.delayed.insert(member, *at);
+                match self.delayed.entry(member) {
+                    Entry::Occupied(equal) => drop(self.reserved.insert(equal.key().clone(), (0, *at))),
+                    Entry::Vacant(place) => drop(place.insert(*at)),
                 }
             }
             Settlement::HandBack => self.list.insert(0, popped),

@@ -56,6 +56,7 @@ pub(crate) struct Shared {
     pub(crate) settings_changed: Option<Box<dyn Fn() -> bool + Send + Sync>>,
     pub(crate) health: Health,
     /// Where health is asked for.
+    #[cfg(feature = "health")]
     pub(crate) health_at: Option<String>,
     pub(crate) events: Events,
     pub(crate) clock: Clock,
@@ -109,6 +110,7 @@ impl Worker {
             pool: OnceLock::new(),
             settings_changed: None,
             health: Health::new(),
+            #[cfg(feature = "health")]
             health_at: None,
             events: Events::default(),
             clock: Clock::system(),
