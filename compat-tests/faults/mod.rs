@@ -3,11 +3,14 @@
 mod acl;
 mod addresses;
 mod cluster;
+mod cuts;
 mod equal;
 mod flow;
 mod health;
 mod readonly;
+mod rows;
 mod sentinel;
+mod taken_over;
 mod tls;
 
 use std::process::Command;
