@@ -115,6 +115,15 @@ pub enum Event {
         /// What the store said.
         error: String,
     },
+    /// A settlement was sent, its answer was lost, and Redis could not be asked again before the lease was over: the
+    /// job is gone, and whether this settlement removed it or another worker that had taken it meanwhile is not known.
+    /// It counts as settled, for a job that is lost without a trace would be worse.
+    SettledUnseen {
+        /// The queue.
+        queue: Arc<str>,
+        /// The job's payload, as it was popped.
+        payload: bytes::Bytes,
+    },
     /// The clocks of this host and of Redis differ: times are this host's, as in PHP, and reservations and delays are
     /// off by so much.
     ClockSkew {

@@ -5,11 +5,13 @@ mod addresses;
 mod cluster;
 mod cuts;
 mod equal;
+mod fleet;
 mod flow;
 mod health;
 mod readonly;
 mod rows;
 mod sentinel;
+mod storm;
 mod taken_over;
 mod tls;
 

@@ -46,7 +46,7 @@ pub trait Queue: Send + Sync + 'static {
         expires_at: i64,
     ) -> BoxFuture<'a, Result<Vec<Reservation>, Error>>;
 
-    /// Moves the expiry of reservations to `expires_at`; says for each whether it is still held.
+    /// Moves the expiry of reservations to `expires_at`, never back; says for each whether it is still held.
     fn renew<'a>(
         &'a self,
         queue: &'a str,

@@ -21,6 +21,8 @@ pub(super) struct Pending {
     pub(super) events: Vec<Event>,
     /// It was sent before and the answer was lost: finding nothing then means that it took effect.
     pub(super) sent: bool,
+    /// Until then nobody else can have taken the job.
+    pub(super) lease_ends: Instant,
 }
 
 /// A reserve whose answer never came.

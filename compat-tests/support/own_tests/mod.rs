@@ -8,4 +8,5 @@ mod process;
 mod proxy;
 mod redis;
 mod sentinel;
+mod tally;
 mod tls;

@@ -373,9 +373,9 @@ impl Ledger {
         let mut batch: Vec<Pending> = line.pending.split_off(line.pending.len() - line.batch());
         let mut answers = Vec::with_capacity(batch.len());
         let mut settle = Vec::with_capacity(batch.len());
-        for Pending { id, settling, answer, events, sent } in batch.drain(..) {
+        for Pending { id, settling, answer, events, sent, lease_ends } in batch.drain(..) {
             settle.push(settling);
-            answers.push((id, answer, events, sent));
+            answers.push((id, answer, events, sent, lease_ends));
         }
         let (now, asked) = (shared.clock.now(), Instant::now());
         let token = Token::random();
@@ -390,9 +390,13 @@ impl Ledger {
                 if want > 0 {
                     line.next_due = done.next_due;
                 }
-                for ((settling, (_, answer, events, sent)), held) in
+                for ((settling, (_, answer, events, sent, lease_ends)), held) in
                     settle.into_iter().zip(answers).zip(done.settled)
                 {
+                    if !held && sent && lease_ends < Instant::now() {
+                        let (queue, job) = (name.clone(), settling.reservation.popped().clone());
+                        shared.events.emit(Event::SettledUnseen { queue, payload: job });
+                    }
                     settling.reservation.close();
                     // Sent before and not found now: it took effect then.
                     let held = held || sent;
@@ -424,9 +428,16 @@ impl Ledger {
             }
             Err(error) => {
                 let now_sent = error.may_have_happened();
-                let resend = settle.into_iter().zip(answers).map(|(settling, (id, answer, events, sent))| {
-                    Pending { id, settling, answer, events, sent: sent || now_sent }
-                });
+                let resend = settle.into_iter().zip(answers).map(
+                    |(settling, (id, answer, events, sent, lease_ends))| Pending {
+                        id,
+                        settling,
+                        answer,
+                        events,
+                        sent: sent || now_sent,
+                        lease_ends,
+                    },
+                );
                 let line = &mut self.lines[index];
                 line.pending.extend(resend);
                 if want > 0 && now_sent {
@@ -539,8 +550,23 @@ impl Ledger {
         events: Vec<Event>,
         answer: Option<oneshot::Sender<bool>>,
     ) {
-        let settling = Settling { reservation, settlement };
-        self.lines[index].pending.push(Pending { id: 0, settling, answer, events, sent: false });
+        let lease_ends = Instant::now() + self.lease();
+        self.pend_until(lease_ends, index, Settling { reservation, settlement }, events, answer);
+    }
+
+    fn pend_until(
+        &mut self,
+        lease_ends: Instant,
+        index: usize,
+        settling: Settling,
+        events: Vec<Event>,
+        answer: Option<oneshot::Sender<bool>>,
+    ) {
+        self.lines[index].pending.push(Pending { id: 0, settling, answer, events, sent: false, lease_ends });
+    }
+
+    fn lease(&self) -> Duration {
+        Duration::from_secs(self.shared.options.lease_seconds() as u64)
     }
 
     fn hear(&mut self, say: Say) {
@@ -555,7 +581,9 @@ impl Ledger {
                     let _ = answer.send(false);
                 } else {
                     let index = self.line_of(&held.reservation);
-                    self.pend(index, held.reservation, settlement, events, Some(answer));
+                    let lease_ends = held.renewed + self.lease();
+                    let settling = Settling { reservation: held.reservation, settlement };
+                    self.pend_until(lease_ends, index, settling, events, Some(answer));
                 }
             }
             Say::HandBack(id, answer) => {
