@@ -1,19 +1,26 @@
 //! The promises under attack: what is killed, stopped, cut off, moved or filled up, and what became of every job.
 
+mod acl;
+mod addresses;
 mod clock;
+mod cluster;
 mod cuts;
 mod due;
 mod equal;
 mod fleet;
+mod flow;
 mod flushed;
 mod full;
 mod health;
+mod readonly;
 mod restarted;
 mod rows;
+mod sentinel;
 mod stopped;
 mod store;
 mod storm;
 mod taken_over;
+mod tls;
 
 use std::process::Command;
 
