@@ -8,6 +8,7 @@ mod conformance;
 mod differential;
 mod faults;
 mod golden;
+mod http;
 mod pool;
 mod promises;
 mod recorded;
