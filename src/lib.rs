@@ -13,7 +13,7 @@
 //! | [`dialect`] | one framework's keys, scripts and rules, as data. Does no I/O. |
 //! | [`queue`] | verbs on a queue: reserve, settle, renew, push; in Redis and in memory |
 //! | [`failed`] | jobs that will not be retried: where they are kept |
-//! | [`handler`] | who runs a job: Rust functions by class name, else a pool of PHP processes |
+//! | [`handler`] | who runs a job: Rust functions and HTTP endpoints by class name, else a pool of PHP processes |
 //! | [`control`] | what operators ask for by signals |
 //! | [`worker`] | the ledger (the one owner of all reservations), the attempt, the policy (pure), why it stops |
 //! | [`telemetry`] | consumers of events: job lines on stdout, log lines on stderr |

@@ -178,7 +178,7 @@ fn beside_a_pool_every_other_class_runs_in_php() {
 #[tokio::test]
 async fn in_code_an_endpoint_has_a_secret_a_header_and_a_time_of_its_own() {
     let payload = |class: &str| {
-        json!({"displayName": class, "job": class, "data": {"n": 1}, "maxTries": 1, "timeout": 0, "uuid": class})
+        json!({"displayName": class, "job": class, "data": {"n": 1}, "maxTries": 1, "timeout": 0, "uuid": class, "attempts": 0})
             .to_string()
     };
     let queue = MemoryQueue::new();
@@ -199,6 +199,7 @@ async fn in_code_an_endpoint_has_a_secret_a_header_and_a_time_of_its_own() {
         .drain()
         .await
         .unwrap();
+    assert_eq!(*reasons.lock().unwrap(), ["Slow has timed out."]);
     assert_eq!(endpoint.asked()[0].headers["x-team"], "reports");
     assert!(endpoint.asked()[0].headers["webhook-signature"].starts_with("v1,"));
     assert_eq!(*reasons.lock().unwrap(), ["Slow has timed out."]);

@@ -308,7 +308,9 @@ impl Worker {
     /// # Errors
     /// Where signals cannot be listened to, nobody could record a failed job, or an endpoint cannot be used. Trouble with Redis is not an error: it
     /// is told as an event and waited out.
+    #[cfg_attr(not(feature = "http"), expect(unused_mut, reason = "only endpoints change it"))]
     pub async fn run(mut self) -> std::io::Result<StopReason> {
+        #[cfg(feature = "http")]
         self.reach_endpoints()?;
         if self.0.failed.is_none() && self.0.php.children == 0 {
             return Err(std::io::Error::other(format!(
@@ -340,6 +342,7 @@ impl Worker {
     /// # Errors
     /// Where an endpoint cannot be used.
     pub async fn drain(mut self) -> std::io::Result<StopReason> {
+        #[cfg(feature = "http")]
         self.reach_endpoints()?;
         self.0.options.stop_when_empty = true;
         let (_open, deaf) = mpsc::unbounded_channel();
@@ -347,22 +350,13 @@ impl Worker {
     }
 
     /// Makes handlers of the routes to endpoints, all on one client.
-    #[cfg_attr(not(feature = "http"), expect(clippy::unnecessary_wraps, reason = "fails with the feature"))]
-    #[cfg_attr(
-        not(feature = "http"),
-        expect(clippy::unused_self, clippy::needless_pass_by_ref_mut, reason = "as above")
-    )]
+    #[cfg(feature = "http")]
     fn reach_endpoints(&mut self) -> std::io::Result<()> {
-        #[cfg(feature = "http")]
-        {
-            let Shared { endpoints, signing, routes, clock, .. } = &mut self.0;
-            let endpoints = std::mem::take(endpoints).into_iter();
-            let endpoints = endpoints.map(|(pattern, endpoint)| (pattern, endpoint.or_by(signing)));
-            for (pattern, handler) in
-                http::handlers(endpoints.collect(), clock).map_err(std::io::Error::other)?
-            {
-                routes.insert(&pattern, Arc::new(handler));
-            }
+        let Shared { endpoints, signing, routes, clock, .. } = &mut self.0;
+        let endpoints = std::mem::take(endpoints).into_iter();
+        let endpoints = endpoints.map(|(pattern, endpoint)| (pattern, endpoint.or_by(signing))).collect();
+        for (pattern, handler) in http::handlers(endpoints, clock).map_err(std::io::Error::other)? {
+            routes.insert(&pattern, Arc::new(handler));
         }
         Ok(())
     }
