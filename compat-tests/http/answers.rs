@@ -111,6 +111,7 @@ fn httpdate(from_now: Duration) -> String {
 fn every_row_of_the_table_of_answers() {
     let redis = Redis::start();
     let app = App::new(&redis);
+    let before = now() as i64;
     let rows = rows();
     let pushed: Vec<Value> = rows.iter().map(|row| named(row.name, row.with.clone())).collect();
     app.push(&json!(pushed));
@@ -118,7 +119,6 @@ fn every_row_of_the_table_of_answers() {
     let endpoint = Endpoint::start(move |asked, line| {
         let _ = line.write_all(&answers[asked.name().as_str()]);
     });
-    let before = now() as i64;
     let flag = format!("--max-jobs={}", rows.len());
     let end = Running::start(forward(&app, &endpoint.url("/jobs"), &[&flag, "--concurrency=4"])).finish();
     let after = now() as i64;

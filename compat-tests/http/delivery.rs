@@ -11,9 +11,11 @@ use serde_json::json;
 use super::endpoint::{Endpoint, answer};
 use super::{SECRET, failures, forward, named};
 use crate::support::laravel::App;
-use crate::support::process::{Running, wait_until};
+use crate::support::ports;
+use crate::support::process::{Running, command, wait_until};
 use crate::support::redis::Redis;
 use crate::support::snapshot::shift;
+use crate::support::worker_binary;
 
 fn completes() -> Endpoint {
     Endpoint::start(|_, line| {
@@ -65,6 +67,46 @@ fn a_string_job_arrives_with_its_data() {
     assert_eq!(json["type"], "App\\Legacy");
     assert_eq!(json["data"]["job"], "App\\Legacy@again");
     assert_eq!(json["data"]["data"], json!({"n": [1, 2]}));
+}
+
+#[test]
+fn of_several_routes_the_exact_one_goes_first() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.push(&json!([{"job": "Succeed", "args": ["exact"]}, {"job": "DeletesItself", "args": ["pattern"]}]));
+    let (all, exact) = (completes(), completes());
+    let route = format!("--http=\\App\\Jobs\\Succeed={}", exact.url("/"));
+    let end = Running::start(forward(&app, &all.url("/"), &["--max-jobs=2", &route, "-v"])).finish();
+    assert_eq!(end.code, 0, "{}", end.stderr);
+    assert_eq!((all.asked()[0].name(), exact.asked()[0].name()), ("pattern".into(), "exact".into()));
+    assert!(end.stderr.contains(&format!("http [App\\Jobs\\* to {}, ", all.url("/"))), "{}", end.stderr);
+}
+
+#[test]
+fn the_receiver_of_the_examples_takes_what_is_signed_and_nothing_else() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    let address = format!("127.0.0.1:{}", ports::free());
+    let mut receiver = command(worker_binary().with_file_name("receiver"));
+    receiver.env("WEBHOOK_SECRET", SECRET).env("LISTEN", &address);
+    let receiver = Running::start(receiver);
+    wait_until("it listens", || receiver.stdout().contains("waiting for jobs"));
+    let url = format!("http://{address}/jobs");
+    app.push(&json!([named("later", json!({"tries": 2})), named("never", json!({"tries": 2}))]));
+    let end = Running::start(forward(&app, &url, &["--max-jobs=3"])).finish();
+    assert_eq!(end.code, 0, "{}", end.stderr);
+    let printed = receiver.stdout();
+    for line in ["\"App\\\\Jobs\\\\Succeed\" attempt 1: ", "\"App\\\\Jobs\\\\Succeed\" attempt 2: "] {
+        assert!(printed.contains(line), "{printed}");
+    }
+    let manually = "Illuminate\\Queue\\ManuallyFailedException: this one never works";
+    assert_eq!(failures(&app), [("never".to_owned(), manually.to_owned())].into());
+
+    app.push(&json!([named("forged", json!({"tries": 1}))]));
+    let mut forger = forward(&app, &url, &["--max-jobs=1"]);
+    forger.env("HANDOVER_HTTP_SECRET", "whsec_YW5vdGhlcg==");
+    assert_eq!(Running::start(forger).finish().code, 0);
+    assert!(failures(&app)["forged"].contains(" answered 401 Unauthorized: "), "{:?}", failures(&app));
 }
 
 #[test]

@@ -15,13 +15,16 @@ use crate::support::snapshot::now;
 
 const TIMED_OUT: &str = "Illuminate\\Queue\\MaxAttemptsExceededException: App\\Jobs\\Succeed has been attempted too many times or run too long. The job may have previously timed out.";
 
-/// Why a job with one try and a second's time failed whose endpoint does this.
+/// Why a job with one try and so many seconds failed whose endpoint does this.
 #[track_caller]
-fn fails_with(url: &str, flags: &[&str], told: &str) {
+fn fails_with(url: &str, timeout: u32, told: &str) {
     let redis = Redis::start();
     let app = App::new(&redis);
-    app.push(&json!([named("it", json!({"tries": 1, "timeout": 1}))]));
-    let end = Running::start(forward(&app, url, &[&["--max-jobs=1"], flags].concat())).finish();
+    app.push(&json!([named("it", json!({"tries": 1, "timeout": timeout}))]));
+    let mut worker = forward(&app, url, &["--max-jobs=1"]);
+    // A name server that is out of reach must not take longer than the test.
+    worker.env("RES_OPTIONS", "attempts:1 timeout:1");
+    let end = Running::start(worker).finish();
     assert_eq!(end.code, 0, "{}", end.stderr);
     let failures = failures(&app);
     assert!(failures.get("it").is_some_and(|reason| reason.contains(told)), "{failures:?}\n{}", end.stderr);
@@ -38,7 +41,7 @@ fn drip(line: &mut dyn super::endpoint::Line) {
 #[test]
 fn an_endpoint_that_never_answers_is_left_when_the_time_is_up() {
     let endpoint = Endpoint::start(|_, _| {});
-    fails_with(&endpoint.url("/"), &[], TIMED_OUT);
+    fails_with(&endpoint.url("/"), 1, TIMED_OUT);
 }
 
 #[test]
@@ -48,7 +51,7 @@ fn an_answer_that_never_ends_is_left_when_the_time_is_up() {
             let _ = line.write_all(head.as_bytes());
             drip(line);
         });
-        fails_with(&endpoint.url("/"), &[], TIMED_OUT);
+        fails_with(&endpoint.url("/"), 1, TIMED_OUT);
     }
 }
 
@@ -72,7 +75,7 @@ fn an_answer_above_the_bound_is_not_read_to_its_end() {
         let _ = line.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n");
         while line.write_all(&[b'x'; 65_536]).is_ok() {}
     });
-    fails_with(&endpoint.url("/"), &["--timeout=60"], " answered 200 OK with more than 1048576 bytes");
+    fails_with(&endpoint.url("/"), 50, " answered 200 OK with more than 1048576 bytes");
 }
 
 #[test]
@@ -110,14 +113,14 @@ fn an_answer_that_breaks_off_threw() {
 #[test]
 fn nobody_listening_threw() {
     let url = format!("http://127.0.0.1:{}/jobs", ports::free());
-    fails_with(&url, &[], &format!("POST {url}: cannot connect: Connection refused"));
+    fails_with(&url, 50, &format!("POST {url}: cannot connect: Connection refused"));
 }
 
 #[test]
 fn a_host_that_nobody_knows_threw() {
     fails_with(
         "http://nowhere.invalid/jobs",
-        &[],
+        50,
         "POST http://nowhere.invalid/jobs: cannot connect: failed to lookup",
     );
 }
@@ -129,7 +132,7 @@ fn a_certificate_that_nobody_vouches_for_is_refused_and_nothing_is_sent() {
         Endpoint::secure(&certificates.certificate("server"), &certificates.key("server"), |_, line| {
             let _ = line.write_all(&answer("200 OK", &[], ""));
         });
-    fails_with(&endpoint.url("/"), &[], ": cannot connect: invalid peer certificate: UnknownIssuer");
+    fails_with(&endpoint.url("/"), 50, ": cannot connect: invalid peer certificate: UnknownIssuer");
     assert!(endpoint.asked().is_empty());
 }
 

@@ -124,8 +124,15 @@ impl fmt::Display for Source {
 }
 
 /// What was typed.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Low(BTreeMap<String, (String, Source)>);
+
+/// Names and sources alone: some of the values are secrets.
+impl fmt::Debug for Low {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter().map(|(name, (_, source))| (name, source))).finish()
+    }
+}
 
 impl Low {
     /// What a flag said. A flag beats a variable, whatever the order.
@@ -202,6 +209,13 @@ mod tests {
         assert_eq!(low.source("max-jobs").unwrap().to_string(), "HANDOVER_MAX_JOBS");
         let typo = low.variables(variable("HANDOVER_TRYS", "9")).unwrap_err();
         assert!(typo.to_string().contains("HANDOVER_TRYS"), "{typo}");
+    }
+
+    #[test]
+    fn what_was_typed_is_not_shown() {
+        let mut low = Low::default();
+        low.flag("redis", "redis://:hush@host");
+        assert_eq!(format!("{low:?}"), r#"{"redis": Flag}"#);
     }
 
     #[test]
