@@ -106,6 +106,13 @@ pub enum Event {
         /// How many.
         jobs: usize,
     },
+    /// A failed job could not be recorded and the worker had to stop: the job stays reserved until its lease is over.
+    LeftUnrecorded {
+        /// The job.
+        job: Job,
+        /// Why it failed: its next attempt may only be told that its attempts are over.
+        exception: Exception,
+    },
     /// The poll timer fired: the safety net beside wake-ups and due times.
     PollFired,
     /// The failed-job store did not take a record; the job stays reserved and the record is tried again.

@@ -20,6 +20,7 @@ const NEEDED: &[&str] = &[
     "+lpop",
     "+lpush",
     "+ltrim",
+    "+ping",
     "+rpush",
     "+time",
     "+zadd",
@@ -131,9 +132,9 @@ fn a_server_that_asks_for_a_password_all_at_once_is_given_it() {
 fn without_the_password_it_says_so_and_works_once_none_is_asked_for() {
     let (redis, tally) = (Redis::start_tcp(&[]), Tally::start());
     let mut worker = start(&format!("redis://127.0.0.1:{}/0", redis.port()), "default", &[]);
-    let before = names("before", 3);
-    push(&mut redis.connect(0), &tally, "default", &before, 0.0).unwrap();
-    wait_for_ends(&tally, &before);
+    let (before, counted) = (names("before", 3), Tally::start());
+    push(&mut redis.connect(0), &counted, "default", &before, 0.0).unwrap();
+    wait_for_ends(&counted, &before);
     let mut own = redis.connect(0);
     require_password(&mut own, "x");
     cut_off(&mut own);

@@ -37,7 +37,7 @@ fn all_ran_once(redis: &Redis, tally: &Tally, workers: [Running; 2]) {
         left.iter().all(|(command, key)| length(redis, command, key) == 0)
     });
     let logs = workers.map(stop);
-    let account = tally.account(names());
+    let account = tally.account(names().collect::<Vec<_>>());
     let told = format!("{}\n{}", account.summary(), logs.join("\n--\n"));
     assert_eq!(account.done, JOBS, "{told}");
     assert_eq!((account.unexpected.len(), account.ended_twice.len()), (0, 0), "{told}");

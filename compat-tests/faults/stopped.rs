@@ -190,7 +190,6 @@ fn what_another_of_ours_took_from_a_stopped_pool_is_left_alone() {
 }
 
 #[test]
-#[ignore = "a child writes its row before its parent can know that the lease is lost"]
 fn what_fails_in_a_stopped_pool_leaves_no_row_where_another_has_it() {
     ENDS.iter().for_each(|end| taken_by(one_of_ours, Side::Pool, ALL, *end));
 }

@@ -59,6 +59,13 @@ pub fn log() -> impl Fn(&Event) + Send + Sync + 'static {
             uuid = job.payload.uuid(),
             "the failed job could not be recorded and stays reserved until it is: {error}"
         ),
+        Event::LeftUnrecorded { job, exception } => error!(
+            job = job.name(),
+            uuid = job.payload.uuid(),
+            "it failed, could not be recorded and stays reserved until its lease is over: {}: {}",
+            exception.class,
+            exception.message
+        ),
         Event::SettledUnseen { queue, payload } => {
             let uuid = Payload::parse(payload.clone()).ok();
             let uuid = uuid.as_ref().and_then(Payload::uuid).unwrap_or_default();
