@@ -2,9 +2,9 @@
 //! byte.
 //!
 //! `parse` makes a `Value`, `Value::write` the bytes again, `from_bytes` and `from_value` any type that serde
-//! can read, `Value::to_json` plain JSON to show or send; `Model` is what an Eloquent model becomes in a job. In
-//! reading order: `value`, `array`, `name`, `object`, `walk`, `parse`, `write`, `slots`, `de`, `model`, `date`,
-//! `view`, `error`. Never knows queues or jobs, never
+//! can read, `Value::to_json` plain JSON to show or send; `json` a form of it that can be
+//! turned back; `Model` is what an Eloquent model becomes in a job. In reading order: `value`, `array`, `name`,
+//! `object`, `walk`, `parse`, `write`, `slots`, `de`, `model`, `date`, `view`, `json`, `error`. Never knows queues or jobs, never
 //! runs or loads what the bytes name. Counterpart in PHP: `serialize()` and `unserialize()`.
 
 mod array;
