@@ -15,6 +15,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Expected, Visit
 use self::inside::Inside;
 use super::error::{Error, describe};
 use super::name::{Name, text};
+use super::object::class_named;
 use super::slots::{Lost, Slots};
 use super::value::Value;
 
@@ -45,7 +46,7 @@ pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
 /// | reference | what it leads to |
 ///
 /// A struct or enum that is renamed to the qualified name of a PHP class (`#[serde(rename =
-/// "App\\Enums\\Suit")]`) takes no object or case of another class. Where any type goes (`serde_json::Value`,
+/// "App\\Enums\\Suit")]`; without a namespace `"\\Suit"`) takes no object or case of another class. Where any type goes (`serde_json::Value`,
 /// `untagged`, `flatten`) an array is a list if its keys are 0, 1, 2, ..., an empty one too, and else a map
 /// with `String` keys.
 ///
@@ -180,9 +181,9 @@ impl<'de, 'p> Reader<'de, 'p> {
             Value::Enum(case) => ("enum", case.class()),
             _ => return Ok(()),
         };
-        if !name.contains('\\') || class.eq_ignore_ascii_case(name.as_bytes()) {
+        let Some(name) = class_named(name).filter(|name| !class.eq_ignore_ascii_case(name.as_bytes())) else {
             return Ok(());
-        }
+        };
         Err(Error::mismatch(format!("expected {what} {name}, found {}", describe(self.value))))
     }
 }
