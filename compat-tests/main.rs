@@ -8,6 +8,7 @@ mod conformance;
 mod differential;
 mod faults;
 mod golden;
+mod php_itself;
 mod pool;
 mod promises;
 mod recorded;
