@@ -542,6 +542,7 @@ pub(super) mod tests {
             }
             if let Ok(value) = parse(&bytes) {
                 prop_assert_eq!(value.write(), &bytes[..]);
+                let _ = value.to_json();
                 let _ = crate::php::from_value::<serde_json::Value>(&value);
                 let _ = crate::php::from_value::<crate::php::Model>(&value);
             }

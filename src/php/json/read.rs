@@ -1,7 +1,7 @@
 //! Lossless JSON into a value.
 //!
 //! Owns what the tags take. Never makes a value that PHP could not have written: names, numbers and references
-//! are held to what [`parse`](crate::php::parse) takes, and so are size, depth and count. Counterpart in PHP:
+//! are held to what [`parse`](crate::php::parse()) takes, and so are size, depth and count. Counterpart in PHP:
 //! none.
 
 use struson::reader::ValueType;
