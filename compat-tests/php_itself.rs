@@ -145,6 +145,59 @@ fn what_php_writes_is_read_and_written_back() {
 }
 
 #[test]
+fn objects_of_rust_structs_are_those_of_phps_classes() {
+    const SCRIPT: &str = r#"
+        eval('namespace App;
+            enum Suit { case Hearts; }
+            class Point { public $x = 1.5; public $y = -1; }
+            abstract class Base { private $inner = [true]; protected $queue = null; }
+            class Job extends Base { public $id = 5; protected $user; private $token = "t\xff"; public $suit = Suit::Hearts;
+                public $tags = ["5" => "a", "k" => "b"]; function __construct() { $this->user = new Point; } }
+        ');
+        $same = fn ($bytes) => var_export(unserialize(base64_decode($bytes)), true) === var_export(new App\Job, true);
+        echo json_encode([$same($input), base64_encode(serialize(new App\Job))]);
+    "#;
+    #[derive(serde::Serialize, serde::Deserialize)]
+    #[serde(rename = "App\\Suit")]
+    enum Suit {
+        Hearts,
+    }
+    #[derive(serde::Serialize)]
+    #[serde(rename = "App\\Point")]
+    struct Point {
+        x: f64,
+        y: i64,
+    }
+    // In the order in which PHP lists them: what is inherited first.
+    #[derive(serde::Serialize)]
+    struct Job {
+        inner: [bool; 1],
+        queue: Option<String>,
+        id: i64,
+        user: Point,
+        #[serde(with = "serde_bytes")]
+        token: Vec<u8>,
+        suit: Suit,
+        tags: std::collections::BTreeMap<String, char>,
+    }
+    let job = Job {
+        inner: [true],
+        queue: None,
+        id: 5,
+        user: Point { x: 1.5, y: -1 },
+        token: b"t\xff".to_vec(),
+        suit: Suit::Hearts,
+        tags: [("5".to_owned(), 'a'), ("k".to_owned(), 'b')].into(),
+    };
+    let class = php::object("App\\Job").protected(["queue", "user"]).private(["token"]);
+    let object = class.private_to("App\\Base", ["inner"]).of(&job).unwrap();
+    let answer = php(SCRIPT, &json!(BASE64_STANDARD.encode(object.write())));
+    assert_eq!(answer[0], true, "PHP reads another object");
+    assert_eq!(php::parse(&decoded(&answer[1])).unwrap().to_json(), object.to_json());
+    assert_eq!(decoded(&answer[1]).escape_ascii().to_string(), object.write().escape_ascii().to_string());
+}
+
+#[test]
 fn dates_are_told_as_php_tells_them() {
     const SCRIPT: &str = r#"
         $told = [];

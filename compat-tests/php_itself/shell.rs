@@ -31,6 +31,11 @@ fn every_golden_command_goes_through_both_byte_for_byte() {
     for recorded in recordings() {
         let Ok(payload) = Payload::parse(recorded.pushed) else { continue };
         let Some(command) = payload.command().filter(|command| !command.is_encrypted()) else { continue };
+        command
+            .value()
+            .unwrap()
+            .to_json()
+            .unwrap_or_else(|error| panic!("{}: {error}", command.serialized()));
         commands.insert(command.serialized().to_owned());
     }
     assert!(commands.len() > 20, "{} commands", commands.len());

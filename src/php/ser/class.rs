@@ -52,7 +52,7 @@ impl Class {
         self.hide(class, names)
     }
 
-    /// These properties are private to `class`, an ancestor (or one of its traits' users).
+    /// These properties are private to `class`, an ancestor.
     pub fn private_to<N: Into<String>>(
         self,
         class: impl Into<String>,
