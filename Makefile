@@ -13,12 +13,13 @@ test: ## install what is missing, then run every test
 	@scripts/setup
 	cargo test
 
-check: ## formatting, lints and documentation
+check: ## formatting, lints and documentation, and some minutes of fuzzing
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --no-default-features --lib -- -D warnings
 	cargo build --no-default-features --lib
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items
+	@scripts/fuzz
 
 bench: ## jobs per second, memory and pick-up, beside the real queue:work
 	@scripts/bench

@@ -9,6 +9,7 @@ mod differential;
 mod faults;
 mod golden;
 mod http;
+mod php_itself;
 mod pool;
 mod promises;
 mod recorded;

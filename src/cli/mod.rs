@@ -3,6 +3,8 @@
 //! Uses the library's public items alone. Counterpart in PHP: `Illuminate\Queue\Console\*`.
 
 mod clear;
+mod decode;
+mod encode;
 mod inspect;
 mod work;
 
@@ -24,11 +26,15 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
             Command::new("queue:work").alias("work").about("Process jobs on the queue as a daemon"),
         ))
         .subcommand(clear::command())
-        .subcommand(inspect::command());
+        .subcommand(inspect::command())
+        .subcommand(decode::command())
+        .subcommand(encode::command());
     match root.get_matches().subcommand() {
         Some(("queue:work", matches)) => work::run(&flags::typed(matches)).await,
         Some(("queue:clear", matches)) => clear::run(matches).await,
         Some(("queue:inspect", matches)) => inspect::run(matches).await,
+        Some(("php:decode", matches)) => decode::run(matches),
+        Some(("php:encode", _)) => encode::run(),
         _ => unreachable!("clap knows no other command"),
     }
 }
