@@ -3,6 +3,7 @@
 //! Never holds a test of Handover itself.
 
 pub mod compare;
+pub mod database;
 pub mod differential;
 pub mod laravel;
 pub mod process;

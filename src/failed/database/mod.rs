@@ -101,7 +101,8 @@ impl DatabaseStore {
         let (place, value) = match self.key {
             KeyedBy::Uuid => (driver.equals("uuid", 1), job.uuid.as_str().into()),
             KeyedBy::Id => {
-                let newest = format!("id > (select max(id) from {table}) - {NEWEST}");
+                let last = format!("select id from {table} order by id desc limit 1 offset {NEWEST}");
+                let newest = format!("id > coalesce(({last}), 0)");
                 let text = String::from_utf8_lossy(&job.payload);
                 let mark = if text.contains(&job.uuid) { job.uuid.as_str().into() } else { text };
                 (format!("{newest} and {}", driver.contains("payload", 1)), mark)
