@@ -1,7 +1,7 @@
 # The few verbs of the project; `make` alone lists them. Never holds a step that needs more than a line: those are in
 # scripts/ and php-fixtures/.
 
-.PHONY: help demo test check bench fixtures
+.PHONY: help demo test check bench soak fixtures
 
 help: ## list these verbs
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ check: ## formatting, lints and documentation
 
 bench: ## jobs per second, memory and pick-up, beside the real queue:work
 	@scripts/bench
+
+soak: ## a million jobs while workers are killed, each accounted for
+	@scripts/soak
 
 fixtures: ## record php-fixtures/golden anew from the real Laravel
 	@scripts/setup

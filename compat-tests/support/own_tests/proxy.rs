@@ -19,7 +19,9 @@ fn expect_silence(connection: &mut Connection, words: &[&str]) {
     connection.set_read_timeout(Some(Duration::from_millis(50))).expect("a timeout");
     let answer = redis::cmd(words[0]).arg(&words[1..]).query::<i64>(connection);
     let error = answer.expect_err("silence");
-    assert!(error.is_timeout(), "nothing is closed: {error}");
+    // A signal to the test process may end the read as its time does.
+    let silent = error.is_timeout() || error.to_string().contains("Interrupted");
+    assert!(silent, "nothing is closed: {error}");
 }
 
 /// The number of connections the server has, without the one that asks.
