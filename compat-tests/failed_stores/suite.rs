@@ -2,7 +2,7 @@
 
 use handover::failed::{DatabaseStore, FailedJob, FailedJobStore, KeyedBy};
 use handover::job::Payload;
-use handover::sql::{Database, Driver};
+use handover::sql::{Database, Driver, Server};
 
 use super::{DRIVERS, Shop};
 
@@ -129,4 +129,12 @@ async fn columns_of_other_types_take_the_values_too() {
     assert_eq!(store.list().await.unwrap(), std::slice::from_ref(&job));
     store.withdraw(&job).await.unwrap();
     assert_eq!(store.list().await.unwrap(), []);
+}
+
+#[test]
+fn a_missing_sqlite_file_is_named_and_the_way_out() {
+    let server = Server { database: "no/such.sqlite".into(), ..Server::default() };
+    let database = Database::new(Driver::Sqlite, vec![server]);
+    let error = DatabaseStore::new(database, "failed_jobs", KeyedBy::Uuid, chrono_tz::UTC).unwrap_err();
+    assert!(error.to_string().contains("[no/such.sqlite] does not exist. Create it"), "{error}");
 }

@@ -95,6 +95,10 @@ impl Worker {
                 let database = crate::sql::Database::new(*driver, servers.clone());
                 worker.failed_jobs(DatabaseStore::new(database, table, *key, config.timezone)?)
             }
+            #[cfg(not(any(feature = "mysql", feature = "postgres", feature = "sqlite")))]
+            Failed::Database { .. } => {
+                worker.failed_jobs_by_the_app("a database, and this build speaks to none")
+            }
             Failed::File { path, limit, lock } => {
                 worker.failed_jobs(FileStore::new(path, *limit, lock.clone(), config.timezone))
             }

@@ -107,3 +107,16 @@ pub enum Error {
         source: crate::sql::Error,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_without_uuid_gets_one_from_its_bytes() {
+        let uuid = |json: &'static str| FailedJob::uuid_of(&Payload::parse(json.as_bytes()).unwrap());
+        assert_eq!(uuid("{}"), uuid("{}"));
+        assert_ne!(uuid("{}"), uuid("{ }"));
+        assert_eq!(uuid(r#"{"uuid":"a"}"#), "a");
+    }
+}
