@@ -18,7 +18,7 @@
 //! | [`worker`] | the ledger (the one owner of all reservations), the attempt, the policy (pure), why it stops |
 //! | [`telemetry`] | consumers of events: job lines on stdout, log lines on stderr |
 //! | [`config`] | the only reader of environment, files and the PHP application |
-//! | [`events`], [`redis`], [`clock`] | leaves |
+//! | [`events`], [`redis`], [`sql`], [`clock`] | leaves |
 //!
 //! The rules, as absences: *php never knows queues; dialect never does I/O; policy never reads a clock; a handler never
 //! touches the queue's Redis keys; worker never names a framework; nothing but config reads HANDOVER_* or the app; the
@@ -44,6 +44,7 @@ pub mod clock;
 pub mod events;
 mod memory;
 pub mod redis;
+pub mod sql;
 
 pub use handler::Context;
 pub use job::{Exception, IntoOutcome, Job, Outcome};

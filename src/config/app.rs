@@ -106,8 +106,8 @@ pub struct AppDatabase {
     pub name: String,
     /// `sqlite`, `mysql`, ...
     pub driver: Option<String>,
-    /// The database: a file for SQLite.
-    pub path: Option<String>,
+    /// The servers that a failed job may be written to.
+    pub servers: Vec<crate::sql::Server>,
     /// The table prefix.
     pub prefix: String,
 }

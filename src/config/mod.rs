@@ -23,8 +23,9 @@ pub use http::HttpRoute;
 pub use low::{Low, Source};
 
 use crate::dialect::Laravel;
-use crate::failed::CacheLock;
+use crate::failed::{CacheLock, KeyedBy};
 use crate::handler::PoolOptions;
+use crate::sql;
 use crate::telemetry::Screen;
 use crate::worker::WorkerOptions;
 
@@ -74,12 +75,16 @@ pub struct Config {
 /// Where failed jobs are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failed {
-    /// In a table of an SQLite file.
-    Sqlite {
-        /// The file.
-        path: PathBuf,
+    /// In a table of a database.
+    Database {
+        /// Its kind.
+        driver: sql::Driver,
+        /// The servers it may be on; for SQLite the file.
+        servers: Vec<sql::Server>,
         /// The table, prefix included.
         table: String,
+        /// What names its rows.
+        key: KeyedBy,
     },
     /// In a JSON file.
     File {
@@ -451,17 +456,29 @@ fn larger<'a>(backoff: &'a str, delay: &'a str) -> &'a str {
 fn failed(app: Option<&App>, directory: &Path) -> Failed {
     let Some(app) = app else { return Failed::Null };
     let AppFailed { driver, table, database, path, limit, locks } = &app.failed;
-    match (driver.as_str(), database.driver.as_deref(), &database.path) {
+    let key = match driver.as_str() {
+        "database-uuids" => Some(KeyedBy::Uuid),
+        "database" => Some(KeyedBy::Id),
+        _ => None,
+    };
+    match (driver.as_str(), key, database.driver.as_deref().and_then(sql::Driver::named)) {
         ("null", ..) => Failed::Null,
         ("file", ..) if app.version() >= (10, 10) => {
             let prefixed = app.version() >= (12, 36);
             let lock = CacheLock { folder: directory.join(locks), prefixed };
             Failed::File { path: directory.join(path), limit: *limit, lock }
         }
-        ("database-uuids", Some("sqlite"), Some(path)) => {
-            Failed::Sqlite { path: directory.join(path), table: format!("{}{table}", database.prefix) }
+        (_, Some(key), Some(driver)) => {
+            let mut servers = database.servers.clone();
+            for server in servers.iter_mut().filter(|_| driver == sql::Driver::Sqlite) {
+                server.database = directory.join(&server.database).display().to_string();
+            }
+            Failed::Database { driver, servers, table: format!("{}{table}", database.prefix), key }
         }
-        (_, database, _) => Failed::App(format!("{driver} on {}", database.unwrap_or("no database"))),
+        (_, Some(_), None) => {
+            Failed::App(format!("{driver} on {}", database.driver.as_deref().unwrap_or("no database")))
+        }
+        _ => Failed::App(driver.clone()),
     }
 }
 

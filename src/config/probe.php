@@ -54,10 +54,66 @@ if ($lateWins && $connectionPrefix !== null) {
 }
 
 $failed = $config['queue.failed'] ?? [];
-$database = $failed['database'] ?? $config['database.default'];
+try {
+    // What queue:work itself would write to: a package may have put something else in its place.
+    $failer = get_class($app['queue.failer']);
+    $failer = [
+        'DatabaseUuidFailedJobProvider' => 'database-uuids', 'DatabaseFailedJobProvider' => 'database',
+        'FileFailedJobProvider' => 'file', 'DynamoDbFailedJobProvider' => 'dynamodb', 'NullFailedJobProvider' => 'null',
+    ][str_replace('Illuminate\Queue\Failed\\', '', $failer)] ?? $failer;
+} catch (Throwable $e) {
+    $failer = (string) ($failed['driver'] ?? 'null');
+}
+// "mysql::write" is the connection mysql, too.
+$database = preg_replace('/::(read|write)$/', '', $failed['database'] ?? $config['database.default']);
 $connection = $config["database.connections.$database"] ?? [];
-if (isset($connection['url'])) {
-    $connection = (new Illuminate\Support\ConfigurationUrlParser)->parseConfiguration($connection);
+$connection = isset($connection['url']) ? (new Illuminate\Support\ConfigurationUrlParser)->parseConfiguration($connection) : $connection;
+$driver = $connection['driver'] ?? null;
+// Laravel looks at `write` only where there is a `read`; of several it takes any.
+$write = isset($connection['read']) ? ($connection['write'] ?? []) : [];
+$servers = [];
+foreach (isset($write[0]) ? $write : [$write] as $server) {
+    $server += array_diff_key($connection, ['read' => 1, 'write' => 1]);
+    $postgres = $driver === 'pgsql';
+    $text = fn (...$names) => array_reduce($names, fn ($value, $name) => $value ?? (isset($server[$name]) && $server[$name] !== '' ? (string) $server[$name] : null));
+    $hosts = (array) ($server['host'] ?? []) ?: [null];
+    if ($postgres) {
+        // libpq's own list.
+        $hosts = array_merge(...array_map(fn ($host) => explode(',', (string) $host), $hosts));
+    }
+    $pdo = fn ($name, $number) => $server['options'][defined("PDO::MYSQL_ATTR_$name") ? constant("PDO::MYSQL_ATTR_$name") : $number] ?? null;
+    $tls = ['mode' => $text('sslmode'), 'ca' => $text('sslrootcert'), 'cert' => $text('sslcert'), 'key' => $text('sslkey')];
+    if (! $postgres) {
+        $tls = ['ca' => $pdo('SSL_CA', 1009), 'cert' => $pdo('SSL_CERT', 1008), 'key' => $pdo('SSL_KEY', 1007)];
+        $asked = array_filter($tls) || $pdo('SSL_CAPATH', 1010) || $pdo('SSL_CIPHER', 1011);
+        $tls['mode'] = $asked ? (($pdo('SSL_VERIFY_SERVER_CERT', 1014) ?? true) ? 'verify-full' : 'require') : null;
+    }
+    $path = version_compare($app->version(), '9.0.0', '>=') ? ($server['search_path'] ?? $server['schema'] ?? []) : ($server['schema'] ?? []);
+    if (is_string($path) && version_compare($app->version(), '9.0.0', '>=')) {
+        preg_match_all('/[^\s,"\']+/', $path, $path);
+        $path = $path[0];
+    }
+    foreach ($hosts as $host) {
+        $socket = $postgres ? null : $text('unix_socket');
+        if ($driver !== 'sqlite' && $socket === null && $host === 'localhost' && ! $postgres) {
+            // So does PHP's client library, whatever the port.
+            $socket = ini_get('pdo_mysql.default_socket') ?: null;
+        }
+        $servers[] = [
+            'host' => $host === null || $host === '' ? null : (string) $host,
+            'port' => ($port = $postgres ? $text('connect_via_port', 'port') : $text('port')) === null ? null : (int) $port,
+            'socket' => $socket,
+            'database' => (string) ($postgres ? $text('connect_via_database', 'database') : $text('database')),
+            'username' => $text('username'),
+            'password' => $text('password'),
+            'charset' => $text('charset'),
+            'collation' => $text('collation'),
+            'timezone' => $text('timezone'),
+            'search_path' => array_values(array_map('strval', (array) $path)),
+            'init' => $postgres ? null : $pdo('INIT_COMMAND', 1002),
+            'tls' => array_filter($tls) ?: (object) [],
+        ];
+    }
 }
 
 echo "\n$marker".json_encode([
@@ -89,15 +145,15 @@ echo "\n$marker".json_encode([
         'rewrites_values' => array_values(array_filter(['serializer', 'compression'], fn ($option) => ! empty($own[$option] ?? $global[$option] ?? null))),
     ],
     'failed' => [
-        'driver' => array_key_exists('driver', $failed) ? ($failed['driver'] ?? 'null') : (isset($failed['table']) ? 'database' : 'null'),
+        'driver' => $failer,
         'table' => $failed['table'] ?? 'failed_jobs',
         'path' => $failed['path'] ?? storage_path('framework/cache/failed-jobs.json'),
         'limit' => (int) ($failed['limit'] ?? 100),
         'locks' => $config['cache.stores.file.lock_path'] ?? $config['cache.stores.file.path'] ?? storage_path('framework/cache/data'),
         'database' => [
             'name' => $database,
-            'driver' => $connection['driver'] ?? null,
-            'path' => $connection['database'] ?? null,
+            'driver' => $driver,
+            'servers' => $servers,
             'prefix' => $connection['prefix'] ?? '',
         ],
     ],

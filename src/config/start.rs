@@ -1,8 +1,8 @@
 //! A worker as its app configures it: `Worker::from_env`, and with flags `Worker::from_args`.
 
 use crate::config::{Config, Failed, Low};
-#[cfg(feature = "sqlite")]
-use crate::failed::SqliteStore;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+use crate::failed::DatabaseStore;
 use crate::failed::{FileStore, NullStore};
 use crate::job::Exception;
 use crate::queue::{RedisQueue, RedisQueueOptions};
@@ -92,13 +92,18 @@ impl Worker {
             config.sources.iter().for_each(|line| tracing::info!("{line}"));
         }
         Ok(match &config.failed {
-            #[cfg(feature = "sqlite")]
-            Failed::Sqlite { path, table } => {
-                worker.failed_jobs(SqliteStore::open(path, table, config.timezone)?)
+            Failed::Database { driver, .. } if let Some(feature) = driver.missing_feature() => {
+                let store = format!("{feature}, which this build lacks the feature `{feature}` for");
+                worker.failed_jobs_by_the_app(&store)
             }
-            #[cfg(not(feature = "sqlite"))]
-            Failed::Sqlite { .. } => {
-                worker.failed_jobs_by_the_app("sqlite, which this build lacks the feature `sqlite` for")
+            #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+            Failed::Database { driver, servers, table, key } => {
+                let database = crate::sql::Database::new(*driver, servers.clone());
+                worker.failed_jobs(DatabaseStore::new(database, table, *key, config.timezone)?)
+            }
+            #[cfg(not(any(feature = "mysql", feature = "postgres", feature = "sqlite")))]
+            Failed::Database { .. } => {
+                worker.failed_jobs_by_the_app("a database, and this build speaks to none")
             }
             Failed::File { path, limit, lock } => {
                 worker.failed_jobs(FileStore::new(path, *limit, lock.clone(), config.timezone))

@@ -315,8 +315,8 @@ impl Worker {
         self.reach_endpoints()?;
         if self.0.failed.is_none() && self.0.php.children == 0 {
             return Err(std::io::Error::other(format!(
-                "queue.failed keeps failed jobs by [{}]; Handover itself writes database-uuids on sqlite, file (Laravel \
-                 10.10 on) and null, so far. With --php the app writes them.",
+                "queue.failed keeps failed jobs by [{}]; Handover itself writes database-uuids and database on mysql, \
+                 mariadb, pgsql and sqlite, file (Laravel 10.10 on) and null. With --php the app writes them.",
                 self.0.app_store
             )));
         }
