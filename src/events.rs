@@ -122,9 +122,9 @@ pub enum Event {
         /// What the store said.
         error: String,
     },
-    /// A settlement was sent, its answer was lost, and Redis could not be asked again before the lease was over: the
-    /// job is gone, and whether this settlement removed it or another worker that had taken it meanwhile is not known.
-    /// It counts as settled, for a job that is lost without a trace would be worse.
+    /// A settlement was sent, its answer was lost, and Redis could not be asked again before the lease was over or the
+    /// worker had to stop: whether this settlement took effect, or another worker has the job, is not known. It counts
+    /// as settled, for a job that is lost without a trace would be worse.
     SettledUnseen {
         /// The queue.
         queue: Arc<str>,

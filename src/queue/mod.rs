@@ -59,9 +59,10 @@ pub trait Queue: Send + Sync + 'static {
     /// exchange, as [`Exchange::woken`].
     fn wait<'a>(&'a self, queues: &'a [String], seconds: f64) -> BoxFuture<'a, Result<Vec<String>, Error>>;
 
-    /// True where one queue may answer while another does not: on a cluster.
-    fn is_apart(&self) -> bool {
-        false
+    /// True where these queues are on one server: where the one does not answer, the other does not.
+    fn fall_together(&self, queue: &str, other: &str) -> bool {
+        let _ = (queue, other);
+        true
     }
 
     /// Ends a [`wait`](Queue::wait) that is under way, at once.
@@ -174,6 +175,19 @@ impl Error {
         match self {
             Error::Redis { source, .. } => source.may_have_happened(),
             Error::Answer { .. } => true,
+        }
+    }
+
+    /// True where Redis answered, and refused: that may be about one queue alone.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Error::Redis { source, .. } if source.is_refusal())
+    }
+
+    /// What is wrong, without what was being done and where.
+    pub fn cause(&self) -> String {
+        match self {
+            Error::Redis { source, .. } => source.to_string(),
+            Error::Answer { answer, .. } => answer.clone(),
         }
     }
 

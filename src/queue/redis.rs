@@ -314,8 +314,8 @@ impl Queue for RedisQueue {
         })
     }
 
-    fn is_apart(&self) -> bool {
-        self.redis.is_cluster()
+    fn fall_together(&self, queue: &str, other: &str) -> bool {
+        self.redis.fall_together(&self.dialect.keys(queue).ready, &self.dialect.keys(other).ready)
     }
 
     fn wake(&self) -> BoxFuture<'_, ()> {

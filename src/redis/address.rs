@@ -43,7 +43,8 @@ struct Tls {
 
 /// A query's parameters that are ours, and the rest of them for the client.
 struct Query<'a> {
-    ours: Vec<(&'a str, String)>,
+    /// Name, value, and the value as it was written.
+    ours: Vec<(&'a str, String, &'a str)>,
     rest: Vec<&'a str>,
 }
 
@@ -83,8 +84,7 @@ impl Address {
             return Err(odd("it names no service, as in redis+sentinel://host:26379/mymaster/0"));
         }
         let master = Node::read(&format!("{scheme}://{login}sentinels.choice/{db}"), &query, tls.clone())?;
-        let own = |name| query.get(name).unwrap_or_default().to_owned();
-        let login = match (own("sentinel_username"), own("sentinel_password")) {
+        let login = match (query.written("sentinel_username"), query.written("sentinel_password")) {
             (_, password) if password.is_empty() => String::new(),
             (user, password) => format!("{user}:{password}@"),
         };
@@ -169,7 +169,7 @@ impl<'a> Query<'a> {
         for part in query.split('&').filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             match OURS.iter().find(|known| **known == name) {
-                Some(name) => ours.push((*name, decoded(value))),
+                Some(name) => ours.push((*name, decoded(value), value)),
                 None => rest.push(part),
             }
         }
@@ -177,7 +177,12 @@ impl<'a> Query<'a> {
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        self.ours.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+        self.ours.iter().find(|(known, ..)| *known == name).map(|(_, value, _)| value.as_str())
+    }
+
+    /// As it was written, to be part of another URL.
+    fn written(&self, name: &str) -> &str {
+        self.ours.iter().find(|(known, ..)| *known == name).map_or("", |(.., written)| written)
     }
 
     #[cfg(feature = "tls")]
@@ -250,10 +255,10 @@ mod tests {
 
     #[test]
     fn sentinels_have_a_service_and_a_login_of_their_own() {
-        let url = "redis+sentinel://app:secret@a,b:26380/mymaster/2?sentinel_password=other";
+        let url = "redis+sentinel://app:secret@a,b:26380/mymaster/2?sentinel_password=p%2F%40o%23ther";
         let Ok(Address::Sentinel { sentinels, service, master }) = Address::parse(url) else { panic!() };
         assert_eq!(sentinels.iter().map(Node::name).collect::<Vec<_>>(), ["a:26379", "b:26380"]);
-        assert_eq!(sentinels[0].settings().password(), Some("other"));
+        assert_eq!(sentinels[0].settings().password(), Some("p/@o#ther"));
         assert_eq!((service.as_str(), master.settings().db()), ("mymaster", 2));
         assert_eq!(master.settings().username(), Some("app"));
         let moved = master.at("10.0.0.7", 6379);

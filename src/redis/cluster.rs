@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use redis::{Value, cmd, from_redis_value};
 
 use super::address::Node;
-use super::error::Error;
-use super::link::{Call, Link, Place};
+use super::error::{Error, timed_out};
+use super::link::{ASK, Call, Link, Place};
 
 /// Slots of a cluster.
 const SLOTS: usize = 16384;
@@ -47,7 +47,8 @@ impl Cluster {
             };
             match error.redirection() {
                 Some((host, port, for_once)) => {
-                    let node = self.seeds[0].at(host, port);
+                    // Without a host it is the one that says so.
+                    let node = link.node().unwrap_or(&self.seeds[0]).at(host, port);
                     link = self.link_to(&node);
                     asking = for_once;
                     if !for_once {
@@ -57,13 +58,13 @@ impl Cluster {
                 None => {
                     if error.is_about_this_node() {
                         // Its slots may be another's by now.
-                        self.forget();
+                        self.forget(&link);
                     }
                     return Err(error);
                 }
             }
         }
-        self.forget();
+        self.forget(&link);
         link.call(call, asking).await
     }
 
@@ -73,9 +74,16 @@ impl Cluster {
         if let Some(link) = self.owner(slot) {
             return Ok(link);
         }
-        self.learn().await?;
+        self.learn(slot).await?;
         // A slot that nobody has: any node says so, in Redis' own words.
         Ok(self.owner(slot).unwrap_or_else(|| self.link_to(&self.seeds[0])))
+    }
+
+    /// True where one node has both keys, as far as is known.
+    pub(super) fn share_a_node(&self, key: &str, other: &str) -> bool {
+        let known = self.known();
+        let owner = |key| known.owners.get(slot(key)).cloned().flatten();
+        owner(key).is_some() && owner(key) == owner(other) || slot(key) == slot(other)
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
@@ -100,27 +108,44 @@ impl Cluster {
         }
     }
 
-    fn forget(&self) {
-        self.known().owners.clear();
+    /// This node may have nothing any more.
+    fn forget(&self, link: &Link) {
+        let name = link.node().map(Node::name);
+        let mut known = self.known();
+        known.owners.iter_mut().filter(|owner| **owner == name).for_each(|owner| *owner = None);
     }
 
-    /// Asks one node after the other who has which slots.
-    async fn learn(&self) -> Result<(), Error> {
-        let mut candidates: Vec<Arc<Link>> = self.seeds.iter().map(|seed| self.link_to(seed)).collect();
-        candidates.extend(self.known().links.values().cloned());
+    /// Asks one node after the other who has which slots, until one knows who has this slot: those that have slots
+    /// before those that are named in the address, for the last may have left the cluster.
+    async fn learn(&self, slot: usize) -> Result<(), Error> {
+        let mut candidates: Vec<Arc<Link>> = {
+            let known = self.known();
+            let has_slots = |name: &String| known.owners.iter().flatten().any(|owner| owner == name);
+            let mut links: Vec<_> = known.links.iter().collect();
+            links.sort_by_key(|(name, _)| !has_slots(name));
+            links.into_iter().map(|(_, link)| link.clone()).collect()
+        };
+        candidates.extend(self.seeds.iter().map(|seed| self.link_to(seed)));
         let ask = cmd("CLUSTER").arg("SLOTS").to_owned();
         let mut last = None;
         for link in candidates {
-            match link.call(&Call::Command(&ask), false).await {
-                Ok(answer) => return self.read(answer),
-                Err(error) => last = Some(error),
+            match tokio::time::timeout(ASK, link.call(&Call::Command(&ask), false)).await {
+                Ok(Ok(answer)) => {
+                    self.read(answer, link.node().unwrap_or(&self.seeds[0]))?;
+                    if self.owner(slot).is_some() {
+                        return Ok(());
+                    }
+                }
+                Ok(Err(error)) => last = Some(error),
+                Err(_) => last = Some(Error::never_sent(timed_out())),
             }
         }
-        Err(last.expect("an address names at least one node"))
+        // Somebody answered: nobody has it.
+        last.filter(|_| self.known().owners.is_empty()).map_or(Ok(()), Err)
     }
 
     /// CLUSTER SLOTS: first slot, last slot, the master as host and port, then its replicas.
-    fn read(&self, answer: Value) -> Result<(), Error> {
+    fn read(&self, answer: Value, from: &Node) -> Result<(), Error> {
         let ranges: Vec<Vec<Value>> = from_redis_value(answer).map_err(redis::RedisError::from)?;
         let mut owners = vec![None; SLOTS];
         for range in ranges {
@@ -130,11 +155,16 @@ impl Cluster {
             let master: Vec<Value> = from_redis_value(master.clone()).map_err(redis::RedisError::from)?;
             let host: Option<String> =
                 from_redis_value(master[0].clone()).map_err(redis::RedisError::from)?;
-            let node = self.seeds[0].at(host.as_deref().unwrap_or_default(), number(&master[1])? as u16);
+            // Without a host it is the one that says so.
+            let node = from.at(host.as_deref().unwrap_or_default(), number(&master[1])? as u16);
             self.link_to(&node);
             owners[number(first)?..=number(last)?].fill(Some(node.name()));
         }
-        self.known().owners = owners;
+        if owners.iter().any(Option::is_some) {
+            let mut known = self.known();
+            known.links.retain(|name, _| owners.iter().flatten().any(|owner| owner == name));
+            known.owners = owners;
+        }
         Ok(())
     }
 }

@@ -21,14 +21,14 @@ impl Error {
         !self.never_sent && !self.is_refusal()
     }
 
-    /// True where the command may take effect even later: the connection only went silent, and what was sent on it may
-    /// still be on its way.
+    /// True where the command may take effect even later: what was sent may still be on its way.
     pub fn may_still_happen(&self) -> bool {
-        self.may_have_happened() && self.source.is_timeout()
+        // A connection that was cut may have had something between that still delivers it.
+        self.may_have_happened()
     }
 
     /// True where Redis answered, with an error. Our scripts fail before they write, if at all.
-    fn is_refusal(&self) -> bool {
+    pub fn is_refusal(&self) -> bool {
         self.source.code().is_some()
     }
 
@@ -41,7 +41,7 @@ impl Error {
 
     /// True where another node of a cluster may answer although this one did not.
     pub(super) fn is_about_this_node(&self) -> bool {
-        self.never_sent
+        self.never_sent || self.source.is_timeout() || self.source.code() == Some("CLUSTERDOWN")
     }
 }
 

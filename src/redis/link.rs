@@ -17,7 +17,7 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 /// The deadline of dialling, greetings included.
 const DIAL: Duration = Duration::from_secs(3);
 /// The same for a sentinel, of which there are others.
-const ASK: Duration = Duration::from_secs(1);
+pub(super) const ASK: Duration = Duration::from_secs(1);
 
 /// How the server is found.
 #[derive(Debug)]
@@ -67,6 +67,14 @@ impl Call<'_> {
 impl Link {
     pub(super) fn new(place: Place) -> Self {
         Link { place, commands: Mutex::new(None) }
+    }
+
+    /// The server, where its place is known.
+    pub(super) fn node(&self) -> Option<&Node> {
+        match &self.place {
+            Place::Here(node) => Some(node),
+            Place::Named { .. } => None,
+        }
     }
 
     /// A connection of its own for calls that wait: its caller sets their deadlines.
@@ -149,7 +157,8 @@ async fn dial(
     tokio::time::timeout(within, dialled).await.map_err(|_| timed_out())?
 }
 
-/// Asks one sentinel after the other for the master, and believes the one whose master says so, too.
+/// Asks one sentinel after the other for the master, and believes the one whose master says so, too. A master that does
+/// not answer is not asked again for the other sentinels: they may not have noticed yet, and there is a next time.
 async fn dial_master(
     sentinels: &[Node],
     service: &str,
@@ -158,32 +167,41 @@ async fn dial_master(
 ) -> Result<MultiplexedConnection, RedisError> {
     let mut last = None;
     for sentinel in sentinels {
-        match named_by(sentinel, service, master, deadline).await {
-            Ok(connection) => return Ok(connection),
+        let (host, port) = match named_by(sentinel, service).await {
+            Ok(named) => named,
+            Err(error) => {
+                last = Some(error);
+                continue;
+            }
+        };
+        let mut connection = dial(&master.at(&host, port), deadline, DIAL).await?;
+        let role = tokio::time::timeout(ASK, cmd("ROLE").query_async::<Vec<Value>>(&mut connection)).await;
+        match role.map_err(|_| timed_out())? {
+            Ok(role) if matches!(role.first(), Some(Value::BulkString(role)) if role == b"master") => {
+                return Ok(connection);
+            }
+            // It lets nobody ask: then the sentinels are believed.
+            Err(error) if error.code() == Some("NOPERM") => return Ok(connection),
+            Ok(_) => {
+                last = Some(odd(
+                    "The sentinels name a server that is not the master yet",
+                    format!("{host}:{port}"),
+                ))
+            }
             Err(error) => last = Some(error),
         }
     }
     Err(last.expect("an address names at least one sentinel"))
 }
 
-async fn named_by(
-    sentinel: &Node,
-    service: &str,
-    master: &Node,
-    deadline: Option<Duration>,
-) -> Result<MultiplexedConnection, RedisError> {
-    let odd = |what, detail: String| RedisError::from((redis::ErrorKind::Client, what, detail));
+/// The master that this sentinel names.
+async fn named_by(sentinel: &Node, service: &str) -> Result<(String, u16), RedisError> {
     let mut connection = dial(sentinel, Some(ASK), ASK).await?;
     let ask = cmd("SENTINEL").arg("get-master-addr-by-name").arg(service).to_owned();
     let named: Option<(String, u16)> = ask.query_async(&mut connection).await?;
-    let Some((host, port)) = named else {
-        return Err(odd("The sentinels know no master of this name", service.to_owned()));
-    };
-    let mut connection = dial(&master.at(&host, port), deadline, DIAL).await?;
-    let role = tokio::time::timeout(ASK, cmd("ROLE").query_async::<Vec<Value>>(&mut connection)).await;
-    let role = role.map_err(|_| timed_out())??;
-    match role.first() {
-        Some(Value::BulkString(role)) if role == b"master" => Ok(connection),
-        _ => Err(odd("The sentinels name a server that is not the master yet", format!("{host}:{port}"))),
-    }
+    named.ok_or_else(|| odd("The sentinels know no master of this name", service.to_owned()))
+}
+
+fn odd(what: &'static str, detail: String) -> RedisError {
+    RedisError::from((redis::ErrorKind::Client, what, detail))
 }

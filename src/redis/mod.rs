@@ -86,6 +86,14 @@ impl Redis {
         matches!(self.0.way, Way::Cluster(_))
     }
 
+    /// True where these keys are on one server, as far as is known.
+    pub fn fall_together(&self, key: &str, other: &str) -> bool {
+        match &self.0.way {
+            Way::Server(_) => true,
+            Way::Cluster(cluster) => cluster.share_a_node(key, other),
+        }
+    }
+
     async fn link(&self, key: &str) -> Result<Arc<Link>, Error> {
         match &self.0.way {
             Way::Server(link) => Ok(link.clone()),

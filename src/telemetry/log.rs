@@ -69,7 +69,7 @@ pub fn log() -> impl Fn(&Event) + Send + Sync + 'static {
         Event::SettledUnseen { queue, payload } => {
             let uuid = Payload::parse(payload.clone()).ok();
             let uuid = uuid.as_ref().and_then(Payload::uuid).unwrap_or_default();
-            warn!(%queue, uuid, "the job was settled, but Redis did not answer until its lease was over: another worker may have run it, too")
+            warn!(%queue, uuid, "the job was settled, but Redis did not confirm it while the lease lasted: another worker may have run it, too")
         }
         Event::ClockSkew { ahead } => warn!(
             "this host's clock is {} s {} Redis': delays and reservations are off by so much; set both by NTP",

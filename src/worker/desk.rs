@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::events::Event;
 use crate::handler::php::News;
 use crate::job::Settlement;
+use crate::queue::Error;
 
 /// Number of a held reservation, in the order in which they were taken.
 pub(super) type Id = u64;
@@ -26,7 +27,7 @@ pub(super) enum Say {
     /// A PHP child is done with its job.
     Left,
     /// A queue that did not answer was asked again: it answered, or still does not, and why.
-    Reached(usize, Option<String>),
+    Reached(usize, Option<Error>),
     /// What the pool has to tell.
     Pool(News),
     /// What the worker was started with has changed since.

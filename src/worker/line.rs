@@ -172,6 +172,11 @@ impl Line {
         !self.pending.is_empty() || self.unsure_now().is_some() || self.woken > 0 && !reserve_follows
     }
 
+    /// It is asked as soon as something is due; else it waits for a slot or for its next probe anyway.
+    pub(super) fn acts_on_due(&self) -> bool {
+        self.probe.is_none() && self.blocked.is_none()
+    }
+
     /// The first of the unsure reserves that is to be looked at.
     pub(super) fn unsure_now(&self) -> Option<usize> {
         let now = Instant::now();

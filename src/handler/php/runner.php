@@ -389,7 +389,8 @@ function declareClasses(): void
          */
         public function fail($e = null)
         {
-            if (! $this->isDeleted() && ! $this->link->holds($this->token)) {
+            // What it released is another worker's to reserve, and its failure still counts.
+            if (! $this->isDeletedOrReleased() && ! $this->link->holds($this->token)) {
                 $this->markAsFailed();
                 $this->deleted = true;
 

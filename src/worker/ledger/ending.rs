@@ -14,8 +14,11 @@ use crate::job::{Job, Payload, Settlement};
 use crate::memory;
 use crate::queue::{Exchange, Reservation};
 use crate::worker::desk::Say;
+use crate::worker::line::Pending;
 use crate::worker::stop::StopReason;
 
+/// How long the last words may take.
+const COURTESY: Duration = Duration::from_secs(2);
 /// How long a worker that was told to stop waits for a Redis that is not there, where `--grace` does not say.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -35,16 +38,29 @@ impl Ledger {
         if !self.is_cut_off() || !handlers_are_gone || !time {
             return false;
         }
-        let pending = self.lines.iter_mut().flat_map(|line| line.pending.drain(..));
-        let pending = pending.map(|pending| pending.settling.reservation);
+        let pending: Vec<Pending> = self.lines.iter_mut().flat_map(|line| line.pending.drain(..)).collect();
+        let pending: Vec<Reservation> = pending.into_iter().map(|pending| self.give_up(pending)).collect();
         let parting = self.parting.drain(..).map(|(_, reservation, _)| reservation);
         let held = std::mem::take(&mut self.held).into_values().map(|held| held.reservation);
-        let left: Vec<Reservation> = pending.chain(parting).chain(held).collect();
+        let left: Vec<Reservation> = pending.into_iter().chain(parting).chain(held).collect();
         self.confirming.clear();
         self.lines.iter_mut().for_each(|line| (line.unsure, line.woken) = (Vec::new(), 0));
         self.shared.events.emit(Event::LeftReserved { jobs: left.len() });
         left.into_iter().for_each(Reservation::close);
         true
+    }
+
+    /// What was sent without an answer counts as settled: a failed row must not be withdrawn of a job that may be gone.
+    fn give_up(&self, pending: Pending) -> Reservation {
+        let Pending { settling, answer, events, sent, .. } = pending;
+        if sent {
+            let (queue, payload) =
+                (settling.reservation.queue().clone(), settling.reservation.popped().clone());
+            self.shared.events.emit(Event::SettledUnseen { queue, payload });
+            events.into_iter().for_each(|event| self.shared.events.emit(event));
+            answer.map(|answer| answer.send(true));
+        }
+        settling.reservation
     }
 
     /// Back to the head of its queue, in the first order.
@@ -161,15 +177,22 @@ impl Ledger {
             return;
         }
         if let Some(mut waiting) = self.waiting.take() {
-            let answer = loop {
-                self.shared.queue.wake().await;
-                tokio::select! {
-                    answer = &mut waiting => break answer,
-                    // The wait may have reached Redis only after the wake.
-                    () = tokio::time::sleep(Duration::from_millis(50)) => {}
+            let queue = self.shared.queue.clone();
+            let woken_up = async {
+                loop {
+                    queue.wake().await;
+                    tokio::select! {
+                        answer = &mut waiting => break answer,
+                        // The wait may have reached Redis only after the wake.
+                        () = tokio::time::sleep(Duration::from_millis(50)) => {}
+                    }
                 }
             };
-            self.woken(answer.unwrap_or(Ok(Vec::new())));
+            match tokio::time::timeout(COURTESY, woken_up).await {
+                Ok(answer) => self.woken(answer.unwrap_or(Ok(Vec::new()))),
+                // A Redis that says nothing: a wake-up token is not worth the wait.
+                Err(_) => return waiting.abort(),
+            }
         }
         for line in self.lines.iter().filter(|line| line.woken > 0) {
             let now = self.shared.clock.now();

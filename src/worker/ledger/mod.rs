@@ -23,7 +23,7 @@ use super::Shared;
 use super::attempt::{self, Ticket};
 use super::desk::{Desk, Id, Say};
 use super::line::{Free, Line, Pending, Unsure};
-use super::outage::Outage;
+use super::outage::{Outage, Told};
 use super::pooled;
 use super::stop::StopReason;
 use crate::control::Signal;
@@ -115,10 +115,11 @@ pub(super) struct Ledger {
     part_at: Option<Instant>,
     /// Told to stop, and Redis is not there: nothing is waited for any longer than this.
     give_up_at: Option<Instant>,
-    /// Redis did not do what it was asked last.
-    outage: Outage,
-    /// The same of waiting for wake-ups.
+    /// What was told of queues that are in an outage.
+    told_causes: Told,
+    /// Waiting for wake-ups does not work, and not before this again.
     deaf: Outage,
+    deaf_until: Option<Instant>,
     deaf_told: bool,
     /// How many seconds this host's clock is ahead of Redis', as last told.
     told_skew: i64,
@@ -163,8 +164,9 @@ impl Ledger {
             grace_ends: None,
             part_at: None,
             give_up_at: None,
-            outage: Outage::default(),
+            told_causes: Told::default(),
             deaf: Outage::default(),
+            deaf_until: None,
             deaf_told: false,
             told_skew: 0,
         }
@@ -219,10 +221,6 @@ impl Ledger {
     /// One round: renew what is due, settle what is pending, reserve what is free. A reason ends the worker.
     async fn step(&mut self) -> Option<StopReason> {
         let now = Instant::now();
-        if self.outage.until().is_some() {
-            self.stop_checks();
-            return self.ended();
-        }
         if now >= self.next_renewal {
             self.renew().await;
         }
@@ -265,9 +263,6 @@ impl Ledger {
 
     /// Something can be done without waiting for anybody.
     fn has_work(&self) -> bool {
-        if self.outage.until().is_some() {
-            return false;
-        }
         let parting = self.parts_now() || self.confirms_now();
         let reserves = self.may_reserve();
         let pending = self.lines.iter().any(|line| line.has_something_to_say(reserves));
@@ -301,7 +296,6 @@ impl Ledger {
             && self.phase == Phase::Working
             && !self.paused
             && self.free().any() > 0
-            && self.outage.until().is_none()
             && !self.renewals_lag()
     }
 
@@ -310,9 +304,7 @@ impl Ledger {
         let half = Duration::from_secs_f64(self.shared.options.lease_seconds() as f64 / 2.0);
         let is_old = |held: &Held| held.renewed.elapsed() >= half;
         // Nothing is reserved from a queue that does not answer.
-        self.held
-            .values()
-            .any(|held| is_old(held) && !self.lines[self.line_of(&held.reservation)].outage.is_on())
+        self.held.values().any(|held| is_old(held) && !self.lines[self.line_of(&held.reservation)].is_away)
     }
 
     /// Asks the queues in strict order for as many jobs as there are free slots.
@@ -327,9 +319,6 @@ impl Ledger {
             }
             let blocked_before = self.lines[index].blocked;
             let Some(Asked { progressed, left }) = self.exchange(index, want).await else {
-                if self.outage.is_on() {
-                    return;
-                }
                 continue;
             };
             let line = &mut self.lines[index];
@@ -363,9 +352,8 @@ impl Ledger {
                 if goes_along {
                     break;
                 }
-                if self.exchange(index, 0).await.is_none() && self.outage.is_on() {
-                    return;
-                }
+                // Where it did not answer it is away now, and has nothing to say.
+                self.exchange(index, 0).await;
             }
         }
     }
@@ -656,20 +644,29 @@ impl Ledger {
             .expect("reserved from a polled queue")
     }
 
-    /// Redis did not do what was asked of this queue: pause, and ask again. Where queues are apart, the others go on, and
-    /// this one is looked after by a task of its own.
+    /// Redis did not do what was asked of this queue: it is away, with those that fall with it, and each is looked after
+    /// by a task of its own until it is there again. The others go on.
     fn down(&mut self, index: usize, error: &Error) {
-        let error = error.to_string();
-        let apart = self.shared.queue.is_apart();
-        let outage = if apart { &mut self.lines[index].outage } else { &mut self.outage };
-        if outage.fails(error.clone()) {
-            self.shared.events.emit(Event::QueueDown { error });
+        let refused = error.is_refusal();
+        let queue = self.shared.queue.clone();
+        let failed = self.lines[index].name.clone();
+        for other in 0..self.lines.len() {
+            let line = &mut self.lines[other];
+            let falls = other == index || !refused && queue.fall_together(&failed, &line.name);
+            if falls && !line.is_away {
+                line.outage.fails(error.to_string(), refused);
+                line.is_away = true;
+                self.look_after(other);
+            }
         }
-        if apart {
-            self.lines[index].is_away = true;
-            self.look_after(index);
-        }
+        self.tell_outage(error);
         self.hungry = true;
+    }
+
+    fn tell_outage(&mut self, error: &Error) {
+        if self.told_causes.is_new(error.cause()) {
+            self.shared.events.emit(Event::QueueDown { error: error.to_string() });
+        }
     }
 
     /// Asks a queue whether it is there again, without the ledger waiting for the answer.
@@ -680,39 +677,44 @@ impl Ledger {
         tokio::spawn(async move {
             tokio::time::sleep(pause).await;
             let answer = queue.size(&name).await;
-            let _ = say.send(Say::Reached(index, answer.err().map(|error| error.to_string())));
+            let _ = say.send(Say::Reached(index, answer.err()));
         });
     }
 
-    fn reached(&mut self, index: usize, error: Option<String>) {
-        match error {
-            None => {
-                self.lines[index].is_away = false;
-                // What is held there comes first.
-                self.next_renewal = Instant::now();
-                self.hungry = true;
-            }
-            Some(error) => {
-                if self.lines[index].outage.fails(error.clone()) {
-                    self.shared.events.emit(Event::QueueDown { error });
-                }
-                self.look_after(index);
-            }
+    fn reached(&mut self, index: usize, error: Option<Error>) {
+        if let Some(error) = error {
+            self.lines[index].outage.fails(error.to_string(), error.is_refusal());
+            self.tell_outage(&error);
+            self.look_after(index);
+            return;
+        }
+        self.lines[index].is_away = false;
+        // What is held there comes first.
+        self.next_renewal = Instant::now();
+        self.hungry = true;
+        if self.paused || self.phase != Phase::Working {
+            // Perhaps nothing will be asked of it any more.
+            self.up(index);
         }
     }
 
     fn up(&mut self, index: usize) {
         self.shared.health.answered();
-        let outage =
-            if self.shared.queue.is_apart() { &mut self.lines[index].outage } else { &mut self.outage };
-        if outage.ends() {
+        let was_refusal = self.lines[index].outage.is_refusal();
+        if !self.lines[index].outage.ends() {
+            return;
+        }
+        let still_on = self.lines.iter().map(|line| &line.outage).filter(|outage| outage.is_on());
+        let (refused, gone): (Vec<&Outage>, Vec<&Outage>) = still_on.partition(|outage| outage.is_refusal());
+        let all_is_well = gone.is_empty() && (refused.is_empty() || !was_refusal);
+        if all_is_well && self.told_causes.clear() {
             self.shared.events.emit(Event::QueueUp);
         }
     }
 
     /// Something that is held or to be said cannot be said now.
     fn is_cut_off(&self) -> bool {
-        self.outage.is_on() || self.lines.iter().any(|line| line.outage.is_on())
+        self.lines.iter().any(|line| line.is_away)
     }
 }
 

@@ -22,7 +22,7 @@ impl Ledger {
                 let _ = answer.send(false);
                 continue;
             };
-            if self.outage.until().is_some() || self.lines[index].is_away {
+            if self.lines[index].is_away {
                 self.confirming.push((id, answer));
                 continue;
             }
@@ -150,13 +150,8 @@ impl Ledger {
                         }
                     }
                 }
-                Err(error) => {
-                    self.down(index, &error);
-                    if self.outage.is_on() {
-                        self.next_renewal = Instant::now() + self.outage.pause();
-                        return;
-                    }
-                }
+                // Renewed as soon as it is there again.
+                Err(error) => self.down(index, &error),
             }
         }
     }

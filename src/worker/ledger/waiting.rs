@@ -24,8 +24,8 @@ impl Ledger {
     }
 
     fn waits_for(&self) -> Waiting {
-        let outages = self.lines.iter().map(|line| &line.outage).chain([&self.outage]);
-        if let Some(outage) = outages.into_iter().find(|outage| outage.is_on()) {
+        let mut outages = self.lines.iter().map(|line| &line.outage);
+        if let Some(outage) = outages.find(|outage| outage.is_on()) {
             return Waiting::Redis(outage.error().to_owned());
         }
         if self.phase != Phase::Working {
@@ -55,7 +55,7 @@ impl Ledger {
         if self.waiting.is_some() || self.phase != Phase::Working || self.paused || self.free().any() == 0 {
             return;
         }
-        if self.hungry || self.outage.until().or(self.deaf.until()).is_some() {
+        if self.hungry || self.deaf_until.is_some_and(|until| until > Instant::now()) {
             return;
         }
         // A queue that waits for a slot or for its next probe is asked then, whatever is pushed meanwhile.
@@ -86,10 +86,11 @@ impl Ledger {
             }
             Err(error) => {
                 let error = error.to_string();
-                self.deaf.fails(error.clone());
+                self.deaf.fails(error.clone(), false);
+                self.deaf_until = Some(Instant::now() + self.deaf.pause());
                 let once_more = self.deaf.pause() > Duration::from_millis(100);
                 // Where nothing else is answered either, that is told.
-                if once_more && !self.outage.is_on() && !std::mem::replace(&mut self.deaf_told, true) {
+                if once_more && !self.is_cut_off() && !std::mem::replace(&mut self.deaf_told, true) {
                     self.shared.events.emit(Event::QueueDown { error });
                 }
                 // A token may have been taken; and what does not wait may still answer.
@@ -102,26 +103,23 @@ impl Ledger {
     pub(super) fn next_deadline(&self) -> Instant {
         let now = Instant::now();
         let options = &self.shared.options;
-        let down = self.outage.until();
-        let mut times = vec![down.unwrap_or(self.next_renewal)];
+        let mut times = vec![self.next_renewal];
         times.extend(self.grace_ends.filter(|_| matches!(self.phase, Phase::Draining(_))));
         times.extend(self.part_at.filter(|at| *at > now && !self.parting.is_empty()));
         times.extend(self.give_up_at.filter(|at| *at > now && self.is_cut_off()));
-        times.extend(self.deaf.until());
-        if down.is_none() {
-            let lines = self.lines.iter().filter(|line| !line.is_away);
-            times.extend(lines.flat_map(|line| &line.unsure).map(|unsure| unsure.look_at));
-        }
-        if self.phase == Phase::Working && down.is_none() && !self.paused && self.free().any() > 0 {
+        times.extend(self.deaf_until.filter(|until| *until > now));
+        let there = || self.lines.iter().filter(|line| !line.is_away);
+        times.extend(there().flat_map(|line| &line.unsure).map(|unsure| unsure.look_at));
+        if self.phase == Phase::Working && !self.paused && self.free().any() > 0 {
             times.push(self.next_poll);
-            times.extend(self.lines.iter().filter_map(|line| line.probe).map(|probe| probe.at));
+            times.extend(there().filter_map(|line| line.probe).map(|probe| probe.at));
             let free = self.free();
-            let blocked = self.lines.iter().filter_map(|line| line.blocked);
+            let blocked = there().filter_map(|line| line.blocked);
             times.extend(blocked.filter_map(|blocked| blocked.looks_at(free)));
             if !options.stop_when_empty_for.is_zero() {
                 times.push(self.last_job + options.stop_when_empty_for);
             }
-            let due = self.lines.iter().filter(|line| !line.is_away).filter_map(|line| line.next_due).min();
+            let due = there().filter(|line| line.acts_on_due()).filter_map(|line| line.next_due).min();
             times.extend(
                 due.map(|due| now + Duration::from_secs((due - self.shared.clock.now()).max(0) as u64)),
             );
@@ -150,7 +148,7 @@ impl Ledger {
             let probe = line.probe.is_some_and(|probe| probe.at <= now);
             let look = line.blocked.and_then(|blocked| blocked.looks_at(free)).is_some_and(|at| at <= now);
             self.hungry |=
-                look || probe || line.probe.is_none() && line.next_due.is_some_and(|due| due <= unix);
+                look || probe || line.acts_on_due() && line.next_due.is_some_and(|due| due <= unix);
         }
         // Under --once the sleep after an empty poll is the end.
         if self.next_poll <= now && self.free().any() > 0 && !self.shared.options.once {
