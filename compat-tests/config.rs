@@ -1,5 +1,10 @@
 //! The one run of the app's own PHP: what it finds in apps of many shapes, and what is said where it cannot.
 
+mod cached;
+mod recorded;
+mod toml;
+mod unread;
+
 use serde_json::json;
 
 use crate::support::laravel::App;
@@ -91,29 +96,45 @@ fn a_connection_of_its_own_with_its_own_redis_database_and_prefix() {
     assert!(shown.stdout.contains("Shop@sell attempts 0"), "{}", shown.stdout);
 }
 
-#[test]
-fn a_url_with_user_password_and_database() {
-    let redis = Redis::start_tcp(&[]);
-    let () = redis.query(&["ACL", "SETUSER", "worker", "on", ">p@ss/w", "~*", "&*", "+@all"]);
-    let () = redis.query(&["ACL", "SETUSER", "default", "off"]);
-    let mut app = App::new(&Redis::start());
-    let url = format!("redis://worker:p%40ss%2Fw@127.0.0.1:{}/3", redis.port());
-    let jobs = format!("'redis' => [ 'jobs' => ['url' => '{url}', 'host' => 'elsewhere'],");
-    edit(&app, "config/database.php", "'redis' => [", &jobs);
-    edit(
-        &app,
-        "config/queue.php",
-        "'connections' => [",
-        "'connections' => [ 'shop' => ['driver' => 'redis', 'connection' => 'jobs', 'queue' => 'orders'],",
+/// An app whose queue `shop` is on a Redis connection of this entry, which one job was pushed to by PHP.
+fn shop(redis: &str) -> App {
+    let app = App::new(&Redis::start());
+    edit(&app, "config/database.php", "'redis' => [", &format!("'redis' => [ {redis}"));
+    let queue =
+        "'connections' => [ 'shop' => ['driver' => 'redis', 'connection' => 'jobs', 'queue' => 'orders'],";
+    edit(&app, "config/queue.php", "'connections' => [", queue);
+    let push =
+        "app('queue')->connection('shop')->pushRaw('{\"job\":\"Shop@sell\",\"attempts\":4}', 'orders');";
+    let script = format!(
+        "<?php $app = require 'bootstrap/app.php'; $app->make(Illuminate\\Contracts\\Console\\Kernel::class)->bootstrap(); {push}"
     );
-    app.set_env("REDIS_PREFIX", "p_");
-    let client = redis::Client::open(url).unwrap();
-    let mut connection = client.get_connection().unwrap();
-    let () = redis::cmd("RPUSH")
-        .arg("p_queues:orders")
-        .arg(r#"{"job":"Shop@sell","attempts":4}"#)
-        .query(&mut connection)
-        .unwrap();
+    app.set_file("push.php", &script);
+    let mut php = app.command("php");
+    php.arg("push.php");
+    let pushed = Running::start(php).finish();
+    assert_eq!(pushed.code, 0, "{}{}", pushed.stdout, pushed.stderr);
+    app
+}
+
+#[test]
+fn a_url_with_password_and_database_and_a_user_that_this_laravel_does_not_send() {
+    let redis = Redis::start_tcp(&["--requirepass", "p@ss/w"]);
+    let url = format!("redis://h:p%40ss%2Fw@127.0.0.1:{}/3?prefix=q_", redis.port());
+    let app = shop(&format!("'jobs' => ['url' => '{url}', 'host' => 'elsewhere'],"));
+    let shown = inspect(&app, &["shop"]);
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    assert!(shown.stdout.contains("Shop@sell attempts 4"), "{}", shown.stdout);
+}
+
+#[test]
+fn a_user_and_password_that_are_a_pair() {
+    let redis = Redis::start_tcp(&[]);
+    let () = redis.query(&["ACL", "SETUSER", "worker", "on", ">p@ss:w", "~*", "&*", "+@all"]);
+    let () = redis.query(&["ACL", "SETUSER", "default", "off"]);
+    let port = redis.port();
+    let app = shop(&format!(
+        "'jobs' => ['host' => '127.0.0.1', 'port' => {port}, 'password' => ['worker', 'p@ss:w'], 'database' => 3],"
+    ));
     let shown = inspect(&app, &["shop"]);
     assert_eq!(shown.code, 0, "{}", shown.stderr);
     assert!(shown.stdout.contains("Shop@sell attempts 4"), "{}", shown.stdout);

@@ -44,18 +44,37 @@ fn reaching(command: Command) -> Command {
         .arg(option("app", "DIR", "The Laravel app [default: this directory]"))
         .arg(option("redis", "URL", "The queue's Redis, in place of the app's"))
         .arg(option("prefix", "PREFIX", "The key prefix, in place of the app's"))
+        .arg(option(
+            "config",
+            "FILE",
+            "A file of options [default: handover.toml in the app, where there is one]",
+        ))
+        .arg(
+            clap::Arg::new("guess-config")
+                .long("guess-config")
+                .action(clap::ArgAction::SetTrue)
+                .help("Without PHP and a cached configuration, guess it from .env"),
+        )
 }
 
-/// The queues of these options.
-fn reached(matches: &ArgMatches) -> anyhow::Result<(RedisQueue, Config)> {
+/// What these options and the app come down to.
+fn configured(matches: &ArgMatches) -> anyhow::Result<Config> {
     let mut low = Low::default();
-    for name in ["connection", "queue", "app", "redis", "prefix"] {
+    if matches.get_flag("guess-config") {
+        low.flag("guess-config", "1");
+    }
+    for name in ["connection", "queue", "app", "redis", "prefix", "config"] {
         if let Some(value) = matches.get_one::<String>(name) {
             low.flag(name, value);
         }
     }
     low.variables(std::env::vars())?;
-    let config = Config::from_low(&low)?;
+    Ok(Config::from_low(&low)?)
+}
+
+/// The queues of these options.
+fn reached(matches: &ArgMatches) -> anyhow::Result<(RedisQueue, Config)> {
+    let config = configured(matches)?;
     let dialect = config.dialect.clone();
     let queue = RedisQueue::new(Redis::new(&config.redis)?, dialect, RedisQueueOptions::default());
     Ok((queue, config))

@@ -45,7 +45,7 @@ impl Worker {
         let (low, known, program) = (low.clone(), config.clone(), program());
         let changed = move || {
             // An app that cannot be read just now says nothing about what it will be.
-            let differs = Config::from_low(&low).is_ok_and(|now| now != known);
+            let differs = Config::from_low(&low).is_ok_and(|now| !now.works_as(&known));
             differs || self::program() != program
         };
         Ok(Worker::from_config(&config)?.settings_changed(changed))
