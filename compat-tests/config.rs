@@ -19,7 +19,7 @@ fn inspect(app: &App, words: &[&str]) -> Finished {
 }
 
 /// Replaces a part of a file of the app.
-fn edit(app: &App, file: &str, from: &str, to: &str) {
+pub(crate) fn edit(app: &App, file: &str, from: &str, to: &str) {
     let text = std::fs::read_to_string(app.path(file)).unwrap();
     assert!(text.contains(from), "{file} has no {from:?}");
     app.set_file(file, &text.replacen(from, to, 1));
@@ -118,7 +118,8 @@ fn shop(redis: &str) -> App {
 
 #[test]
 fn a_url_with_password_and_database_and_a_user_that_this_laravel_does_not_send() {
-    let redis = Redis::start_tcp(&["--requirepass", "p@ss/w"]);
+    let redis = Redis::start_tcp(&[]);
+    let () = redis.query(&["CONFIG", "SET", "requirepass", "p@ss/w"]);
     let url = format!("redis://h:p%40ss%2Fw@127.0.0.1:{}/3?prefix=q_", redis.port());
     let app = shop(&format!("'jobs' => ['url' => '{url}', 'host' => 'elsewhere'],"));
     let shown = inspect(&app, &["shop"]);

@@ -7,7 +7,8 @@ use crate::support::redis::Redis;
 
 #[test]
 fn each_value_comes_from_the_first_that_names_it_and_v_says_which() {
-    let app = App::new(&Redis::start());
+    let redis = Redis::start();
+    let app = App::new(&redis);
     app.set_file("handover.toml", "tries = 3\ntimeout = 20\n[work]\nlease = 33\nbackoff = [1, 5]\n");
     let mut worker = app.command(crate::support::worker_binary());
     worker.args(["--once", "--sleep=0", "-v", "--tries=5"]).env("HANDOVER_TIMEOUT", "30");
@@ -26,10 +27,12 @@ fn each_value_comes_from_the_first_that_names_it_and_v_says_which() {
 
 #[test]
 fn a_file_of_another_name_goes_in_the_place_of_the_apps() {
-    let app = App::new(&Redis::start());
+    let redis = Redis::start();
+    let app = App::new(&redis);
     app.set_file("handover.toml", "queue = 'first'");
     app.set_file("other.toml", "queue = ['second', 'third']");
-    assert!(inspect(&app, &[]).stdout.contains("[redis:first]"));
+    let shown = inspect(&app, &[]);
+    assert!(shown.stdout.contains("[redis:first]"), "{}{}", shown.stdout, shown.stderr);
     let shown = inspect(&app, &["--config", "other.toml"]).stdout;
     assert!(shown.contains("[redis:second]") && shown.contains("[redis:third]"), "{shown}");
     let told = inspect(&app, &["--config", "none.toml"]);
@@ -39,7 +42,8 @@ fn a_file_of_another_name_goes_in_the_place_of_the_apps() {
 
 #[test]
 fn an_unknown_name_is_refused_with_the_nearest() {
-    let app = App::new(&Redis::start());
+    let redis = Redis::start();
+    let app = App::new(&redis);
     app.set_file("handover.toml", "concurency = 3");
     let told = inspect(&app, &[]);
     assert_eq!(told.code, 1);

@@ -3,6 +3,7 @@
 //! Uses the library's public items alone. Counterpart in PHP: `Illuminate\Queue\Console\*`.
 
 mod clear;
+mod doctor;
 mod inspect;
 mod work;
 
@@ -24,11 +25,13 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
             Command::new("queue:work").alias("work").about("Process jobs on the queue as a daemon"),
         ))
         .subcommand(clear::command())
-        .subcommand(inspect::command());
+        .subcommand(inspect::command())
+        .subcommand(doctor::command());
     match root.get_matches().subcommand() {
         Some(("queue:work", matches)) => work::run(&flags::typed(matches)).await,
         Some(("queue:clear", matches)) => clear::run(matches).await,
         Some(("queue:inspect", matches)) => inspect::run(matches).await,
+        Some(("doctor", matches)) => doctor::run(matches).await,
         _ => unreachable!("clap knows no other command"),
     }
 }
@@ -57,8 +60,8 @@ fn reaching(command: Command) -> Command {
         )
 }
 
-/// What these options and the app come down to.
-fn configured(matches: &ArgMatches) -> anyhow::Result<Config> {
+/// What was typed of these options, and the environment's.
+fn typed(matches: &ArgMatches) -> anyhow::Result<Low> {
     let mut low = Low::default();
     if matches.get_flag("guess-config") {
         low.flag("guess-config", "1");
@@ -69,12 +72,12 @@ fn configured(matches: &ArgMatches) -> anyhow::Result<Config> {
         }
     }
     low.variables(std::env::vars())?;
-    Ok(Config::from_low(&low)?)
+    Ok(low)
 }
 
 /// The queues of these options.
 fn reached(matches: &ArgMatches) -> anyhow::Result<(RedisQueue, Config)> {
-    let config = configured(matches)?;
+    let config = Config::from_low(&typed(matches)?)?;
     let dialect = config.dialect.clone();
     let queue = RedisQueue::new(Redis::new(&config.redis)?, dialect, RedisQueueOptions::default());
     Ok((queue, config))

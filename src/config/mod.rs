@@ -5,6 +5,7 @@
 
 mod app;
 mod dotenv;
+mod doubts;
 mod file;
 #[cfg(feature = "cli")]
 pub mod flags;
@@ -291,9 +292,8 @@ impl Config {
         let timezone = |name: Option<&str>| name.and_then(|name| name.parse().ok());
         let zone: Tz = timezone(app.map(|app| &*app.timezone)).unwrap_or(Tz::UTC);
         let told = app.into_iter().flat_map(|app| app.warnings.iter().cloned());
-        let warnings = from_app.into_iter().flat_map(|redis| &redis.rewrites_values).map(|option| {
-            format!("phpredis' {option} is set on the queue's Redis connection: PHP workers cannot delete their jobs then")
-        });
+        let rewriting = from_app.into_iter().flat_map(|redis| &redis.rewrites_values);
+        let warnings = rewriting.map(|option| doubts::rewriting(option));
         let queues = queues(low.get("queue").filter(|queues| !queues.is_empty()), default_queue);
         let version = app.map_or((13, 26), App::version);
         let cluster = redis.split_once("://").is_some_and(|(scheme, _)| scheme.ends_with("+cluster"));

@@ -84,6 +84,8 @@ impl Worker {
         }
         if config.screen.verbosity > 0 {
             config.sources.iter().for_each(|line| tracing::info!("{line}"));
+            let told = |doubt: &&String| !config.warnings.contains(doubt);
+            config.doubts().iter().filter(told).for_each(|doubt| tracing::warn!("{doubt}"));
         }
         Ok(match &config.failed {
             #[cfg(feature = "sqlite")]
