@@ -233,3 +233,38 @@ fn a_queue_without_braces_on_a_cluster_is_refused_in_a_sentence() {
     assert_ne!(told.code, 0);
     assert!(told.stderr.contains("as in [{orders}]"), "{}", told.stderr);
 }
+
+#[test]
+fn a_forwarded_queue_is_worked_under_the_name_of_the_other() {
+    let redis = Redis::start();
+    let mut app = App::new(&redis);
+    app.set_env("APP_PROVIDERS", "App\\\\Providers\\\\Forwards");
+    // As Laravel 13.26 keeps them; this one knows nothing of them.
+    app.set_file(
+        "app/Providers/Forwards.php",
+        "<?php\nnamespace App\\Providers;\nclass Routes { protected $forwards = ['old' => ['redis', 'default'], 'else' => ['sqs', 'default'], 'moved' => ['redis', null]]; }\n\
+         class Forwards extends \\Illuminate\\Support\\ServiceProvider { public function register() { $this->app->instance('queue.routes', new Routes); } }\n",
+    );
+    app.push(&json!([{"job": "Succeed", "args": ["a"]}]));
+    assert!(inspect(&app, &["--queue=old"]).stdout.contains("pending: 1"));
+    assert!(inspect(&app, &["--queue=else,moved"]).stdout.contains("pending: 0"));
+}
+
+#[test]
+fn each_connection_of_the_app_has_its_own_settings() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    let other = "'connections' => [ 'other' => ['driver' => 'redis', 'connection' => 'cache', 'queue' => 'slow', 'retry_after' => 600],";
+    edit(&app, "config/queue.php", "'connections' => [", other);
+    for (connection, lines) in [
+        ("redis", ["queue [default] from the app", "lease [90] from the app"]),
+        ("other", ["queue [slow] from the app", "lease [600] from the app"]),
+    ] {
+        let mut worker = app.command(crate::support::worker_binary());
+        worker.args([connection, "--once", "--sleep=0", "-v"]);
+        let told = Running::start(worker).finish().stderr;
+        assert!(lines.iter().all(|line| told.contains(line)), "{connection}: {told}");
+    }
+    let told = inspect(&app, &["none"]);
+    assert!(told.code == 1 && told.stderr.contains("[none]"), "{}", told.stderr);
+}

@@ -150,6 +150,14 @@ pub(super) struct Reading<'a> {
 }
 
 impl App {
+    /// True where there is an app to read.
+    pub(super) fn is_in(directory: &Path, environment: &[(String, String)], guess: bool) -> bool {
+        let holds = |file: &str| directory.join(file).is_file();
+        holds("artisan")
+            || cached::path(directory, environment).is_file()
+            || guess && (holds(".env") || holds("composer.lock"))
+    }
+
     /// The app in this directory, as it would read itself. A cached configuration is taken where it is all that PHP
     /// would go by; else PHP is asked; where there is none, what there is has to do, with a warning.
     ///
@@ -157,13 +165,18 @@ impl App {
     /// Where nothing can be read, or what is read is not as Laravel reads it.
     pub(super) fn read(
         directory: &Path,
-        environment: impl IntoIterator<Item = (String, String)>,
+        environment: Vec<(String, String)>,
         reading: Reading<'_>,
     ) -> Result<Self, Error> {
-        let environment: Vec<(String, String)> = environment.into_iter().collect();
         let path = cached::path(directory, &environment);
-        let found = match (Cached::read(&path, directory)?, reading.php) {
-            (Some(Cached::Whole(found)), _) => found,
+        let found = match (Cached::read(&path, directory), reading.php) {
+            (Some(Cached::Whole(found)), php) => {
+                match Self::resolve(&found, directory, reading.connection) {
+                    // An object where a text is wanted: PHP knows what it comes to.
+                    Err(_) if !php.is_empty() => Found::ask(directory, php)?,
+                    resolved => return resolved,
+                }
+            }
             (cached, "") => Self::without_php(directory, environment, cached, reading, None)?,
             (cached, php) => match Found::ask(directory, php) {
                 Err(Error::NoPhp { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
@@ -185,7 +198,14 @@ impl App {
         match cached {
             Some(Cached::Whole(found) | Cached::Part(found)) => Ok(found),
             Some(Cached::Odd { path, what }) if !reading.guess => Err(Error::OddCache { path, what }),
-            _ if reading.guess => guess::guessed(directory, &Dotenv::read(directory, environment)?),
+            odd if reading.guess => {
+                let mut found = guess::guessed(directory, &Dotenv::read(directory, environment)?)?;
+                if let Some(Cached::Odd { path, what }) = odd {
+                    let told = Error::OddCache { path, what };
+                    found.warnings.push(format!("The cached configuration is passed over: {told}"));
+                }
+                Ok(found)
+            }
             _ => Err(Error::NoWayToRead {
                 directory: directory.to_owned(),
                 php: php.unwrap_or("(HANDOVER_PHP_BINARY is empty)").to_owned(),

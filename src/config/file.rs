@@ -33,6 +33,11 @@ pub(super) fn read_into(low: &mut Low, path: &Path) -> Result<(), Error> {
         match value {
             Value::Table(work) if name == "work" => {
                 for (name, value) in work {
+                    if table.contains_key(name) {
+                        return Err(odd(format!(
+                            "names [{name}] twice, at the top and in [work]; leave one."
+                        )));
+                    }
                     put(low, path, name, value)?;
                 }
             }
@@ -144,6 +149,7 @@ mod tests {
             ("[wrok]\ntries = 3", "[wrok], which is no option; the nearest one is [work]"),
             ("redis = {url = 'secret'}", "gives [redis] a table; a text"),
             ("queue = 'a'\nredis = secret", "line 2"),
+            ("tries = 1\n[work]\ntries = 2", "names [tries] twice"),
             ("config = 'other.toml'", "[config], which is no option"),
         ] {
             let error = read(text).unwrap_err();

@@ -243,10 +243,11 @@ impl Config {
         }
         let directory = directory(&low);
         let guess = low.is_on("guess-config");
-        let holds = |file: &str| directory.join(file).is_file();
-        let has_app = holds("artisan")
-            || holds("bootstrap/cache/config.php")
-            || guess && (holds(".env") || holds("composer.lock"));
+        let environment = std::env::vars_os();
+        let environment: Vec<(String, String)> = environment
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let has_app = App::is_in(&directory, &environment, guess);
         let enough_without = low.get("redis").is_some() && low.get("prefix").is_some();
         if !has_app && (low.get("app").is_some() || !enough_without) {
             return Err(Error::NoApp(directory));
@@ -256,9 +257,6 @@ impl Config {
             connection: low.get("connection").unwrap_or_default(),
             guess,
         };
-        let environment = std::env::vars_os();
-        let environment = environment
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let app = match has_app.then(|| App::read(&directory, environment, reading)) {
             None => None,
             Some(Err(Error::NoWayToRead { .. })) if enough_without => None,

@@ -55,7 +55,7 @@ pub(super) async fn look(redis: &Redis, config: &Config) -> Result<Seen, Error> 
     look.keys().await;
     for queue in &config.queues {
         let keys = config.dialect.keys(queue);
-        let mut length = async |key: &str| look.redis.query(key, cmd("LLEN").arg(key)).await.unwrap_or(0);
+        let length = async |key: &str| look.redis.query(key, cmd("LLEN").arg(key)).await.unwrap_or(0);
         let counted = (queue.clone(), length(&keys.ready).await, length(&keys.notify).await, keys.notify);
         look.seen.queues.push(counted);
     }

@@ -6,7 +6,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::Error;
 use super::super::var_export;
 use super::found::Found;
 use super::installed;
@@ -30,11 +29,11 @@ pub(super) fn path(directory: &Path, environment: &[(String, String)]) -> PathBu
 
 impl Cached {
     /// Reads the file; nothing where there is none.
-    pub(super) fn read(path: &Path, directory: &Path) -> Result<Option<Self>, Error> {
-        let Ok(file) = std::fs::read(path) else { return Ok(None) };
+    pub(super) fn read(path: &Path, directory: &Path) -> Option<Self> {
+        let Ok(file) = std::fs::read(path) else { return None };
         let config = match var_export::returned(&file) {
             Ok(config) => config,
-            Err(what) => return Ok(Some(Cached::Odd { path: path.to_owned(), what })),
+            Err(what) => return Some(Cached::Odd { path: path.to_owned(), what }),
         };
         let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
         let installed = installed::framework(&directory);
@@ -52,17 +51,17 @@ impl Cached {
                 "Neither vendor/ nor composer.lock tells the framework's version: the rules of Laravel 13 are taken."
                     .to_owned(),
             );
-            return Ok(Some(Cached::Part(found)));
+            return Some(Cached::Part(found));
         };
         found.version = version;
         if super::version(&found.version) < (13, 26) {
-            return Ok(Some(Cached::Whole(found)));
+            return Some(Cached::Whole(found));
         }
         found.warnings.push(
             "Without PHP it cannot be told whether the app forwards queues (Queue::forward); their jobs would be looked \
              for under the old name."
                 .to_owned(),
         );
-        Ok(Some(Cached::Part(found)))
+        Some(Cached::Part(found))
     }
 }

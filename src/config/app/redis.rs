@@ -30,18 +30,16 @@ pub(super) fn resolved(redis: &Tree, name: &str, version: (u32, u32)) -> Result<
     let global = redis.get("options").cloned().unwrap_or_default();
     let parts = match (redis.at(name), redis.at("clusters").and_then(|clusters| clusters.at(name))) {
         (Some(list), _) if list.at("0").is_some() => listed(list, &global),
-        (Some(one), _) if *one != Tree::Null => {
-            single(one, &global, name, predis, version).map_err(|what| path(what))?
-        }
+        (Some(one), _) if *one != Tree::Null => single(one, &global, name, predis, version).map_err(path)?,
         (_, Some(nodes)) if *nodes != Tree::Null => {
             let of_clusters = redis.get("clusters.options").cloned().unwrap_or_default();
-            clustered(nodes, &global.merged(&of_clusters), predis).map_err(|what| path(what))?
+            clustered(nodes, &global.merged(&of_clusters), predis).map_err(path)?
         }
         _ => return Ok(None),
     };
     let Parts { settings, cluster, sentinels } = parts;
     let get = |key: &str| text(&settings, key).map_err(|what| path(&what));
-    let (user, password) = login(&settings, predis, version).map_err(|what| path(what))?;
+    let (user, password) = login(&settings, predis, version).map_err(path)?;
     let scheme = get("scheme")?;
     let places = [settings.get("host"), settings.get("path")];
     let mut places = places.into_iter().flatten();
