@@ -37,6 +37,7 @@ fn a_guess_finds_the_jobs_and_says_loudly_what_it_took() {
     app.push(&json!([{"job": "Succeed", "args": ["a"]}]));
     let guessed = without_php(&app, &["queue:inspect", "--guess-config"]);
     assert!(guessed.stdout.contains("pending: 1"), "{}{}", guessed.stdout, guessed.stderr);
+    assert!(guessed.stderr.contains("GUESSED: the key prefix"), "{}", guessed.stderr);
     let mut worker = app.command(crate::support::worker_binary());
     worker.args(["--guess-config", "--once", "--sleep=0", "-v"]).env("HANDOVER_PHP_BINARY", "");
     let told = Running::start(worker).finish().stderr;
@@ -49,6 +50,17 @@ fn a_guess_finds_the_jobs_and_says_loudly_what_it_took() {
     ] {
         assert!(told.contains(sentence), "{sentence}: {told}");
     }
+}
+
+#[test]
+fn a_guess_of_another_driver_and_of_a_name_that_is_not_ascii_are_refused() {
+    let redis = Redis::start();
+    let mut app = App::new(&redis);
+    let told = without_php(&app, &["queue:inspect", "--guess-config"]);
+    assert!(told.stderr.contains("[database] has the driver [database]"), "{}", told.stderr);
+    app.set_env("APP_NAME", "Käse");
+    let told = without_php(&app, &["queue:inspect", "redis", "--guess-config"]);
+    assert!(told.code == 1 && told.stderr.contains("--prefix"), "{}", told.stderr);
 }
 
 #[test]

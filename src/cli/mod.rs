@@ -78,6 +78,9 @@ fn typed(matches: &ArgMatches) -> anyhow::Result<Low> {
 /// The queues of these options.
 fn reached(matches: &ArgMatches) -> anyhow::Result<(RedisQueue, Config)> {
     let config = Config::from_low(&typed(matches)?)?;
+    for warning in config.app.iter().flat_map(|app| &app.warnings) {
+        eprintln!("{warning}");
+    }
     let dialect = config.dialect.clone();
     let queue = RedisQueue::new(Redis::new(&config.redis)?, dialect, RedisQueueOptions::default());
     Ok((queue, config))

@@ -309,6 +309,7 @@ mod tests {
             redis("/run/redis.sock").url().unwrap(),
             "redis+unix:///run/redis.sock?db=2&pass=p%40ss%2Fw"
         );
+        assert_eq!(redis("::1").url().unwrap(), "redis://:p%40ss%2Fw@[::1]:6379/2");
         let user = AppRedis { username: Some("worker".into()), ..redis("10.0.0.1") };
         assert_eq!(user.url().unwrap(), "redis://worker:p%40ss%2Fw@10.0.0.1:6379/2");
         let context = [("cafile".to_owned(), "/a b.pem".to_owned())].into();

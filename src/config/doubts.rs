@@ -5,10 +5,11 @@
 use super::Config;
 
 impl Config {
-    /// What is probably wrong, a sentence each that says what to do.
+    /// What is probably wrong, a sentence each that says what to do; what the app's reader had to tell stands in
+    /// [`App::warnings`](super::App).
     pub fn doubts(&self) -> Vec<String> {
         let Some(app) = &self.app else { return Vec::new() };
-        let mut doubts = app.warnings.clone();
+        let mut doubts = Vec::new();
         let (timeout, retry_after) = (self.options.timeout, self.options.retry_after);
         let connection = &self.connection;
         if self.expire_reservations && (timeout == 0 || i128::from(timeout) >= i128::from(retry_after)) {

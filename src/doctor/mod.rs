@@ -16,6 +16,8 @@ use crate::redis::{Error, Redis};
 /// Where Redis cannot be reached. What it refuses to tell is a finding.
 pub async fn examine(config: &Config) -> Result<Vec<Finding>, Error> {
     let mut findings: Vec<Finding> = config.doubts().into_iter().map(Finding::wrong).collect();
+    let told = config.app.iter().flat_map(|app| app.warnings.iter().cloned());
+    findings.extend(told.map(Finding::note));
     let seen = seen::look(&Redis::new(&config.redis)?, config).await?;
     findings.extend(rules::judge(&seen));
     Ok(findings)

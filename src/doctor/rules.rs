@@ -25,7 +25,7 @@ impl Finding {
         Finding { sentence, is_wrong: true }
     }
 
-    fn note(sentence: String) -> Self {
+    pub(super) fn note(sentence: String) -> Self {
         Finding { sentence, is_wrong: false }
     }
 }

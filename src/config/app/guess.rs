@@ -101,6 +101,7 @@ impl Skeleton<'_> {
             ),
             ("retry_after", Tree::Int(if eleven { retry_after } else { 90 })),
         ]);
+        let other = |driver: &'static str| (driver, Tree::array([("driver", Tree::from(driver))]));
         let failed = Tree::array([
             (
                 "driver",
@@ -115,7 +116,7 @@ impl Skeleton<'_> {
         ]);
         Tree::array([
             ("default", self.env(variable, default)),
-            ("connections", Tree::array([("redis", redis)])),
+            ("connections", Tree::array([("redis", redis), other("sync"), other("database")])),
             ("failed", failed),
         ])
     }
