@@ -1,7 +1,7 @@
 # The few verbs of the project; `make` alone lists them. Never holds a step that needs more than a line: those are in
 # scripts/ and php-fixtures/.
 
-.PHONY: help demo test check bench fixtures
+.PHONY: help demo test check bench soak fixtures
 
 help: ## list these verbs
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -13,15 +13,19 @@ test: ## install what is missing, then run every test
 	@scripts/setup
 	cargo test
 
-check: ## formatting, lints and documentation
+check: ## formatting, lints and documentation, and some minutes of fuzzing
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --no-default-features --lib -- -D warnings
 	cargo build --no-default-features --lib
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items
+	@scripts/fuzz
 
 bench: ## jobs per second, memory and pick-up, beside the real queue:work
 	@scripts/bench
+
+soak: ## a million jobs while workers are killed, each accounted for
+	@scripts/soak
 
 fixtures: ## record php-fixtures/golden anew from the real Laravel
 	@scripts/setup

@@ -15,14 +15,15 @@ use crate::support::fixtures;
 use crate::support::redis::Redis;
 
 /// One recorded payload.
-struct Recorded {
+pub struct Recorded {
     name: String,
-    pushed: Vec<u8>,
+    pub pushed: Vec<u8>,
     /// What one pop of the stock worker left under `:reserved`; nothing where it lost the job.
     reserved: Option<Vec<u8>>,
 }
 
-fn recordings() -> Vec<Recorded> {
+/// Every payload recorded.
+pub fn recordings() -> Vec<Recorded> {
     let folder = std::env::var_os("GOLDEN_DIR").map_or_else(|| fixtures().join("golden"), PathBuf::from);
     let mut recordings = Vec::new();
     for entry in std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {

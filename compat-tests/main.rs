@@ -9,6 +9,7 @@ mod differential;
 mod doctor;
 mod faults;
 mod golden;
+mod php_itself;
 mod pool;
 mod promises;
 mod recorded;

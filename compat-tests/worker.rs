@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use handover::clock::Clock;
 use handover::events::Event;
 use handover::{Context, Exception, Job, Outcome, Worker};
+use redis::AsyncConnectionConfig;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -61,6 +63,12 @@ struct Sleeps {
 }
 
 #[derive(Deserialize)]
+struct GateThen {
+    name: String,
+    then: String,
+}
+
+#[derive(Deserialize)]
 struct EatsMemory {
     name: String,
     megabytes: usize,
@@ -80,7 +88,9 @@ async fn tell(tally: &str, job: &str, what: &str) -> Result<(), Exception> {
     let mut kept = KEPT.lock().await;
     if !kept.contains_key(tally) {
         let client = redis::Client::open(format!("redis+unix://{tally}"))?;
-        kept.insert(tally.to_owned(), client.get_multiplexed_async_connection().await?);
+        // A worker that was stopped must not take its own absence for the tally's.
+        let patient = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
+        kept.insert(tally.to_owned(), client.get_multiplexed_async_connection_with_config(&patient).await?);
     }
     let mut connection = kept[tally].clone();
     drop(kept);
@@ -136,6 +146,22 @@ async fn legacy(data: serde_json::Value, ctx: Context) -> Result<Outcome, Except
         "again" => Ok(Outcome::Released(Duration::ZERO)),
         "throws" => Err(boom("legacy boom")),
         other => Err(boom(&format!("no method {other}"))),
+    }
+}
+
+async fn gate_then(job: GateThen, ctx: Context) -> Result<Outcome, Exception> {
+    ran(&ctx, &job.name, "waits");
+    let gate = Path::new("storage/gates").join(format!("{}-{}", job.name, ctx.job().attempts));
+    while !gate.exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    ran(&ctx, &job.name, "passes");
+    match job.then.as_str() {
+        "complete" => Ok(Outcome::Completed),
+        "throw" => Err(boom(&format!("{} thrown", job.name))),
+        "release" => Ok(Outcome::Released(Duration::from_secs(600))),
+        "fail" => Ok(Outcome::Failed(Exception::new("LogicException", format!("{} failed", job.name)))),
+        other => Err(boom(&format!("nobody knows how to {other}"))),
     }
 }
 
@@ -200,6 +226,7 @@ fn with_handlers(worker: Worker) -> Worker {
             }
             ran(&ctx, &job.name, "passes");
         })
+        .handle("App\\Jobs\\GateThen", gate_then)
         .handle("LooksUp", async |job: Named, ctx: Context| {
             // A long job that looks up between its steps, which never wait.
             ran(&ctx, &job.name, "starts");
@@ -225,11 +252,16 @@ fn with_handlers(worker: Worker) -> Worker {
         })
         .handle("App\\Jobs\\Counted", async |job: Counted, _: Context| counted(job).await)
         .handle("Counted", async |job: Counted, _: Context| counted(job).await)
+        .handle("Noop", async |_: serde_json::Value, _: Context| {})
         .handle("App\\Legacy", legacy)
 }
 
 #[tokio::main]
 async fn main() -> handover::Result<ExitCode> {
-    let worker = with_handlers(Worker::from_args()?);
+    let mut worker = with_handlers(Worker::from_args()?);
+    // A host whose clock is wrong by so many seconds.
+    if let Some(shift) = std::env::var("CLOCK_SHIFT").ok().and_then(|shift| shift.parse().ok()) {
+        worker = worker.clock(Clock::wrong_by(shift));
+    }
     Ok(worker.run().await?.exit_code())
 }

@@ -1,7 +1,8 @@
 <?php
 // The stop-watch of scripts/bench, at the socket given first: prepare KIND N copies a pushed job, warm PID... waits until
 // all processes have worked, work KIND PID... lets them work the copies and prints seconds and bytes, pickup N prints
-// milliseconds, table prints what it all comes to. Starts and stops nothing.
+// milliseconds, due N prints the seconds for N delayed jobs that are due at once and Redis' slowest calls meanwhile, table
+// prints what it all comes to. Starts and stops nothing.
 
 [, $socket, $verb] = $argv;
 $rest = array_slice($argv, 3);
@@ -112,6 +113,23 @@ switch ($verb) {
         sort($took);
         printf('%.1f %.1f', median($took), end($took));
         break;
+    case 'due':
+        // All due in the same second; written under another name, so that they appear at once.
+        $template = $redis->get('template:noop');
+        foreach (array_chunk(range(1, (int) $rest[0]), 1000) as $chunk) {
+            $redis->zAdd('prepared:delayed', ...array_merge(...array_map(fn () => [time(), copied($template)], $chunk)));
+        }
+        $redis->config('SET', 'slowlog-max-len', '1000');
+        $redis->config('SET', 'slowlog-log-slower-than', '1000');
+        $redis->rawCommand('SLOWLOG', 'RESET');
+        $began = microtime(true);
+        $redis->rename('prepared:delayed', READY.':delayed');
+        until(fn () => idle($redis));
+        $took = microtime(true) - $began;
+        $slow = array_map(fn ($entry) => $entry[2] / 1000, $redis->rawCommand('SLOWLOG', 'GET', '1000'));
+        printf('%d %.1f %.1f %d', $rest[0], $took, max([0, ...$slow]), count(array_filter($slow, fn ($ms) => $ms >= 20)));
+        $redis->del(READY.':notify');
+        break;
     case 'table':
         $names = ['stock-1' => 'queue:work, 1 process', 'pool-1' => 'handover --php=1', 'stock-4' => 'queue:work, 4 processes',
             'pool-4' => 'handover --php=4', 'rust' => 'handover, handler in Rust'];
@@ -135,5 +153,10 @@ switch ($verb) {
         foreach (file($rest[1], FILE_IGNORE_NEW_LINES) as $line) {
             [$who, $middle, $slowest] = explode(' ', $line);
             printf("%-28s%10s%22s\n", $names[$who], $middle, $slowest);
+        }
+        printf("\n%-28s%10s%22s%22s\n", 'delayed jobs due at once', 's', 'slowest call, ms', 'calls of 20 ms');
+        foreach (file($rest[2], FILE_IGNORE_NEW_LINES) as $line) {
+            [$who, $count, $seconds, $slowest, $calls] = explode(' ', $line);
+            printf("%-28s%10s%22s%22s\n", "$names[$who]: $count", $seconds, $slowest, $calls);
         }
 }

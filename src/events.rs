@@ -106,6 +106,13 @@ pub enum Event {
         /// How many.
         jobs: usize,
     },
+    /// A failed job could not be recorded and the worker had to stop: the job stays reserved until its lease is over.
+    LeftUnrecorded {
+        /// The job.
+        job: Job,
+        /// Why it failed: its next attempt may only be told that its attempts are over.
+        exception: Exception,
+    },
     /// The poll timer fired: the safety net beside wake-ups and due times.
     PollFired,
     /// The failed-job store did not take a record; the job stays reserved and the record is tried again.
@@ -114,6 +121,15 @@ pub enum Event {
         job: Job,
         /// What the store said.
         error: String,
+    },
+    /// A settlement was sent, its answer was lost, and Redis could not be asked again before the lease was over: the
+    /// job is gone, and whether this settlement removed it or another worker that had taken it meanwhile is not known.
+    /// It counts as settled, for a job that is lost without a trace would be worse.
+    SettledUnseen {
+        /// The queue.
+        queue: Arc<str>,
+        /// The job's payload, as it was popped.
+        payload: bytes::Bytes,
     },
     /// The clocks of this host and of Redis differ: times are this host's, as in PHP, and reservations and delays are
     /// off by so much.

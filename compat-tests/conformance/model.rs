@@ -197,7 +197,7 @@ impl World {
                     let stands = stands.filter(|(n, _)| *n == held.token().number());
                     assert_eq!(answer, stands.is_some());
                     if let Some((_, end)) = stands {
-                        *end = self.now + LEASE;
+                        *end = (*end).max(self.now + LEASE);
                     }
                 }
             }

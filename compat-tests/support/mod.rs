@@ -2,14 +2,19 @@
 //! running. In reading order: processes, a Redis, a Laravel application, the state they leave, and two workers compared.
 //! Never holds a test of Handover itself.
 
+pub mod certificates;
+pub mod cluster;
 pub mod compare;
 pub mod differential;
 pub mod laravel;
+pub mod ports;
 pub mod process;
 pub mod proxy;
 pub mod redis;
+pub mod sentinel;
 pub mod snapshot;
 pub mod tally;
+pub mod tls;
 
 mod own_tests;
 

@@ -1,12 +1,12 @@
 //! A redis-server of the test's own, on a unix socket in a directory of its own, gone with it. Never touches a Redis
 //! that it did not start, never takes a fixed port.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use redis::{Commands, Connection};
 use tempfile::TempDir;
 
+use super::ports;
 use super::process::{Running, command, wait_until};
 
 /// A private redis-server.
@@ -30,10 +30,7 @@ impl Redis {
 
     /// On a free TCP port of localhost as well.
     pub fn start_tcp(args: &[&str]) -> Redis {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = free.local_addr().expect("its address").port();
-        drop(free);
-        Redis::boot(args, port)
+        Redis::boot(args, ports::free())
     }
 
     fn boot(args: &[&str], port: u16) -> Redis {
@@ -98,16 +95,23 @@ impl Redis {
 
     /// Starts the server again, on the same socket and port and with what it had saved.
     pub fn restart(&mut self) {
+        self.restart_with(&[]);
+    }
+
+    /// The same with more settings, for this run.
+    pub fn restart_with(&mut self, more: &[&str]) {
         self.kill();
         let _ = std::fs::remove_file(self.socket());
         let mut server = command("redis-server");
         server.args(["--save", "", "--daemonize", "no", "--unixsocketperm", "700", "--dir"]).arg(self.dir());
         server.arg("--unixsocket").arg(self.socket());
-        server.args(["--port", &self.port.to_string()]).args(&self.args);
+        server.args(["--port", &self.port.to_string()]).args(&self.args).args(more);
         let mut server = Running::start(server);
         wait_until("redis-server to answer", || {
             assert!(server.is_running(), "redis-server ended:\n{}{}", server.stdout(), server.stderr());
-            self.try_connect(0).is_ok_and(|mut connection| connection.ping::<String>().is_ok())
+            let said = self.try_connect(0).and_then(|mut connection| connection.ping::<String>());
+            // One that asks for a password is up as well.
+            said.map_or_else(|error| error.code() == Some("NOAUTH"), |_| true)
         });
         self.server = Some(server);
     }

@@ -2,11 +2,14 @@
 //! which process. Works out what was lost, unexpected, duplicated, unfinished. Never decides what is allowed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 
+use redis::{Commands, Connection};
 use serde_json::{Value, json};
 
 use super::redis::Redis;
+
+/// Jobs asked for at once.
+const PORTION: usize = 1000;
 
 /// The Redis that the jobs `Counted` write to.
 pub struct Tally {
@@ -23,9 +26,16 @@ pub struct Entry {
     pub started: bool,
 }
 
-/// What became of every job that was pushed.
+/// What became of every job that was pushed. Holds names only of what is not as it should be, so that a million jobs
+/// fit.
 #[derive(Debug, Default)]
 pub struct Account {
+    /// All that were pushed.
+    pub pushed: usize,
+    /// Started at least once.
+    pub started: usize,
+    /// Ended exactly once.
+    pub done: usize,
     /// Pushed, never ended.
     pub lost: BTreeSet<String>,
     /// Never pushed, started nevertheless.
@@ -34,19 +44,29 @@ pub struct Account {
     pub repeated: BTreeMap<String, Vec<Entry>>,
     /// Ended more than once.
     pub ended_twice: BTreeSet<String>,
-    /// Ended exactly once.
-    pub done: usize,
+    /// How many starts each process has written.
+    pub starts: BTreeMap<u32, usize>,
 }
 
 impl Tally {
     /// An empty one.
     pub fn start() -> Tally {
-        Tally { redis: Redis::start() }
+        Tally::of(Redis::start())
+    }
+
+    /// In this Redis, with what it holds.
+    pub fn of(redis: Redis) -> Tally {
+        Tally { redis }
     }
 
     /// Its socket, as the jobs are told it.
     pub fn socket(&self) -> String {
         self.redis.socket().display().to_string()
+    }
+
+    /// Sends its server a signal: while it is stopped ("STOP", "CONT"), whoever starts a job stands still in it.
+    pub fn signal(&self, name: &str) {
+        self.redis.signal(name);
     }
 
     /// The payload of a string job `Counted` that any queue can be pushed, as PHP would write it.
@@ -69,49 +89,45 @@ impl Tally {
         self.redis.query(&["DBSIZE"])
     }
 
-    /// All entries by job.
-    pub fn read(&self) -> BTreeMap<String, Vec<Entry>> {
+    /// Holds what ran against what was pushed, a portion at a time.
+    pub fn account(&self, pushed: impl IntoIterator<Item = String, IntoIter: Clone>) -> Account {
+        let pushed = pushed.into_iter();
         let mut connection = self.redis.connect(0);
-        let names: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut connection).expect("the tally");
-        let mut entries = BTreeMap::new();
-        for part in names.chunks(1000) {
-            let mut pipe = redis::pipe();
-            for name in part {
-                pipe.lrange(name, 0, -1);
-            }
-            let lines: Vec<Vec<String>> = pipe.query(&mut connection).expect("the tally");
-            entries.extend(part.iter().cloned().zip(lines.iter().map(|lines| parsed(lines))));
-        }
-        entries
-    }
-
-    /// Holds what ran against what was pushed.
-    pub fn account(&self, pushed: impl IntoIterator<Item = String>) -> Account {
-        let read = self.read();
-        let pushed: BTreeSet<String> = pushed.into_iter().collect();
         let mut account = Account::default();
-        for name in &pushed {
-            let ends =
-                read.get(name).map_or(0, |entries| entries.iter().filter(|entry| !entry.started).count());
-            match ends {
-                0 => drop(account.lost.insert(name.clone())),
-                1 => account.done += 1,
-                _ => drop(account.ended_twice.insert(name.clone())),
+        let mut rest = pushed.clone();
+        loop {
+            let names: Vec<String> = rest.by_ref().take(PORTION).collect();
+            if names.is_empty() {
+                break;
             }
+            let entries = entries(&mut connection, &names);
+            names.into_iter().zip(entries).for_each(|(name, entries)| account.add(name, entries));
         }
-        for (name, entries) in read {
-            if !pushed.contains(&name) {
-                account.unexpected.insert(name.clone());
-            }
-            if entries.iter().filter(|entry| entry.started).count() > 1 {
-                account.repeated.insert(name, entries);
-            }
+        if self.started() > account.started {
+            account.unexpected = strangers(&mut connection, &pushed.collect());
         }
         account
     }
 }
 
 impl Account {
+    fn add(&mut self, name: String, entries: Vec<Entry>) {
+        let starts = entries.iter().filter(|entry| entry.started).count();
+        self.pushed += 1;
+        self.started += usize::from(starts > 0);
+        for start in entries.iter().filter(|entry| entry.started) {
+            *self.starts.entry(start.pid).or_default() += 1;
+        }
+        match entries.len() - starts {
+            0 => drop(self.lost.insert(name.clone())),
+            1 => self.done += 1,
+            _ => drop(self.ended_twice.insert(name.clone())),
+        }
+        if starts > 1 {
+            self.repeated.insert(name, entries);
+        }
+    }
+
     /// Every repeated start is the consequence of an end of the process that had the job: all its earlier starts were
     /// in processes of this list.
     pub fn repeated_without_cause(&self, killed: &BTreeSet<u32>) -> BTreeMap<&str, &[Entry]> {
@@ -124,17 +140,31 @@ impl Account {
 
     /// In one line, for reports and failed assertions.
     pub fn summary(&self) -> String {
-        let mut line = String::new();
-        let Account { lost, unexpected, repeated, ended_twice, done } = self;
-        let counts = [lost.len(), unexpected.len(), repeated.len(), ended_twice.len()];
-        let _ = write!(
-            line,
-            "{done} done once, lost {}, unexpected {}, recovered or repeated {}, ",
-            counts[0], counts[1], counts[2]
-        );
-        let _ = write!(line, "ended twice {}", counts[3]);
-        line
+        let Account { pushed, started, done, lost, unexpected, repeated, ended_twice, .. } = self;
+        let [lost, unexpected] = [lost, unexpected].map(BTreeSet::len);
+        let (repeated, ended_twice) = (repeated.len(), ended_twice.len());
+        format!(
+            "pushed {pushed}, started {started}, done once {done}, lost {lost}, unexpected {unexpected}, \
+             repeated {repeated}, ended twice {ended_twice}"
+        )
     }
+}
+
+/// The entries of these jobs, in their order.
+fn entries(connection: &mut Connection, names: &[String]) -> Vec<Vec<Entry>> {
+    let mut pipe = redis::pipe();
+    for name in names {
+        pipe.lrange(name, 0, -1);
+    }
+    let lines: Vec<Vec<String>> = pipe.query(connection).expect("the tally");
+    lines.iter().map(|lines| parsed(lines)).collect()
+}
+
+/// Jobs that have entries and are not among these.
+fn strangers(connection: &mut Connection, known: &BTreeSet<String>) -> BTreeSet<String> {
+    let options = redis::ScanOptions::default().with_count(PORTION);
+    let names = connection.scan_options::<String>(options).expect("the tally");
+    names.map(|name| name.expect("the tally")).filter(|name| !known.contains(name)).collect()
 }
 
 fn parsed(lines: &[String]) -> Vec<Entry> {

@@ -3,7 +3,9 @@
 //! Uses the library's public items alone. Counterpart in PHP: `Illuminate\Queue\Console\*`.
 
 mod clear;
+mod decode;
 mod doctor;
+mod encode;
 mod inspect;
 mod work;
 
@@ -26,11 +28,15 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
         ))
         .subcommand(clear::command())
         .subcommand(inspect::command())
+        .subcommand(decode::command())
+        .subcommand(encode::command())
         .subcommand(doctor::command());
     match root.get_matches().subcommand() {
         Some(("queue:work", matches)) => work::run(&flags::typed(matches)).await,
         Some(("queue:clear", matches)) => clear::run(matches).await,
         Some(("queue:inspect", matches)) => inspect::run(matches).await,
+        Some(("php:decode", matches)) => decode::run(matches),
+        Some(("php:encode", _)) => encode::run(),
         Some(("doctor", matches)) => doctor::run(matches).await,
         _ => unreachable!("clap knows no other command"),
     }

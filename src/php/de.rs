@@ -15,6 +15,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Expected, Visit
 use self::inside::Inside;
 use super::error::{Error, describe};
 use super::name::{Name, text};
+use super::object::class_named;
 use super::slots::{Lost, Slots};
 use super::value::Value;
 
@@ -22,7 +23,7 @@ use super::value::Value;
 /// thread.
 const DEPTH: usize = 128;
 
-/// How much references may repeat, in bytes: of strings, and 64 for each value. A few bytes of references to
+/// How much references may repeat, in bytes: of strings and keys, and 64 for each value. A few bytes of references to
 /// references could otherwise unfold into more than any memory holds.
 const REPEATED: usize = 64 << 20;
 
@@ -45,13 +46,13 @@ pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
 /// | reference | what it leads to |
 ///
 /// A struct or enum that is renamed to the qualified name of a PHP class (`#[serde(rename =
-/// "App\\Enums\\Suit")]`) takes no object or case of another class. Where any type goes (`serde_json::Value`,
+/// "App\\Enums\\Suit")]`; without a namespace `"\\Suit"`) takes no object or case of another class. Where any type goes (`serde_json::Value`,
 /// `untagged`, `flatten`) an array is a list if its keys are 0, 1, 2, ..., an empty one too, and else a map
 /// with `String` keys.
 ///
 /// Errors name the property. Also errors: nesting beyond 128 levels; a reference that leads back into itself;
 /// one behind a `C:` object, as only its class knows how many numbers its bytes use up; references that
-/// repeat more than 64 MiB (their strings, and 64 bytes for each value).
+/// repeat more than 64 MiB (their strings and keys, and 64 bytes for each value).
 pub fn from_value<'de, T: Deserialize<'de>>(value: &'de Value) -> Result<T, Error> {
     from_part(value, value)
 }
@@ -106,9 +107,14 @@ impl<'de> Source<'de> {
         let text = match value {
             Value::Str(text) => text.as_bytes().len(),
             Value::Custom(custom) => custom.body().len(),
+            Value::Enum(case) => case.name().len(),
             _ => 0,
         };
-        self.repeated.set(self.repeated.get().saturating_add(64 + text));
+        self.spend(64 + text)
+    }
+
+    fn spend(&self, bytes: usize) -> Result<(), Error> {
+        self.repeated.set(self.repeated.get().saturating_add(bytes));
         if self.repeated.get() > REPEATED {
             return Err(Error::mismatch(format!("references repeat more than {REPEATED} bytes")));
         }
@@ -156,6 +162,9 @@ impl<'de, 'p> Reader<'de, 'p> {
         if self.depth >= DEPTH {
             return Err(Error::mismatch(format!("Maximum depth of {DEPTH} exceeded")));
         }
+        if self.repeated {
+            self.source.spend(members.iter().map(|(name, _)| name.len()).sum())?;
+        }
         Ok(Inside { container: self, members: members.into_iter(), value: None })
     }
 
@@ -180,9 +189,9 @@ impl<'de, 'p> Reader<'de, 'p> {
             Value::Enum(case) => ("enum", case.class()),
             _ => return Ok(()),
         };
-        if !name.contains('\\') || class.eq_ignore_ascii_case(name.as_bytes()) {
+        let Some(name) = class_named(name).filter(|name| !class.eq_ignore_ascii_case(name.as_bytes())) else {
             return Ok(());
-        }
+        };
         Err(Error::mismatch(format!("expected {what} {name}, found {}", describe(self.value))))
     }
 }
@@ -530,8 +539,14 @@ mod tests {
             let slot = index + 1;
             bytes += &format!("i:{index};a:2:{{i:0;R:{slot};i:1;R:{slot};}}");
         }
-        let error = from_bytes::<serde_json::Value>((bytes + "}").as_bytes()).unwrap_err().to_string();
-        assert!(error.ends_with(": references repeat more than 67108864 bytes"), "{error}");
+        // One long key, meant 100,000 times.
+        let key = "k".repeat(100_000);
+        let again: String = (1..=100_000).map(|index| format!("i:{index};R:2;")).collect();
+        let keys = format!("a:100001:{{i:0;a:1:{{s:100000:\"{key}\";N;}}{again}");
+        for bytes in [bytes, keys] {
+            let error = from_bytes::<serde_json::Value>((bytes + "}").as_bytes()).unwrap_err().to_string();
+            assert!(error.ends_with(": references repeat more than 67108864 bytes"), "{error}");
+        }
     }
 
     /// In a debug build, on the 2 MiB a thread gets.

@@ -26,6 +26,16 @@ pub enum Error {
         /// What stands there and what should.
         problem: String,
     },
+    /// The text is not the lossless JSON of a PHP value.
+    #[error("json_decode(): Error at offset {offset} of {length} bytes: {problem}")]
+    Json {
+        /// Where reading stopped, in bytes from the start.
+        offset: usize,
+        /// How many bytes there were.
+        length: usize,
+        /// What stands there and what should.
+        problem: String,
+    },
     /// The bytes ask for more than [`Limits`](super::Limits) allows.
     #[error("unserialize(): {problem} (at offset {offset})")]
     Limit {
@@ -48,7 +58,9 @@ impl Error {
     /// The byte the error stands at; `None` for a [`Error::Mismatch`], whose bytes were fine.
     pub fn offset(&self) -> Option<usize> {
         match self {
-            Error::Syntax { offset, .. } | Error::Limit { offset, .. } => Some(*offset),
+            Error::Syntax { offset, .. } | Error::Json { offset, .. } | Error::Limit { offset, .. } => {
+                Some(*offset)
+            }
             Error::Mismatch { .. } => None,
         }
     }

@@ -1,12 +1,15 @@
 //! PHP's serialize format: parsed without loss, looked into, read into Rust types, written back byte for
 //! byte.
 //!
-//! `parse` makes a `Value`, `Value::write` the bytes again, `from_bytes` and `from_value` any type that serde
-//! can read; `Model` is what an Eloquent model becomes in a job. In reading order: `value`, `array`, `name`,
-//! `object`, `walk`, `parse`, `write`, `slots`, `de`, `model`, `error`. Never knows queues or jobs, never
-//! runs or loads what the bytes name. Counterpart in PHP: `serialize()` and `unserialize()`.
+//! `parse` makes a `Value`, `Value::write` the bytes again; `from_bytes` and `from_value` make any type that serde
+//! can read, `to_value` and `object` a value of any that it can write; `Value::to_json` is plain JSON to show or
+//! send, `json` a form of it that can be turned back; `Model` is what an Eloquent model becomes in a job. In
+//! reading order: `value`, `array`, `name`, `object`, `walk`, `parse`, `write`, `slots`, `de`, `ser`, `model`,
+//! `date`, `view`, `json`, `error`. Never knows queues or jobs, never runs or loads what the bytes name.
+//! Counterpart in PHP: `serialize()` and `unserialize()`.
 
 mod array;
+mod date;
 mod de;
 mod error;
 pub mod json;
@@ -14,8 +17,10 @@ mod model;
 mod name;
 mod object;
 mod parse;
+mod ser;
 mod slots;
 mod value;
+mod view;
 mod walk;
 mod write;
 
@@ -25,6 +30,7 @@ pub use error::Error;
 pub use model::{Model, ModelId};
 pub use object::{Case, Custom, Object};
 pub use parse::parse;
+pub use ser::{Class, object, to_value};
 pub use value::{Float, Int, Str, Value};
 pub use write::write;
 

@@ -6,11 +6,12 @@
 
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 
-/// Which model (or models) a job was dispatched with. Reads only objects of PHP's `ModelIdentifier`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// Which model (or models) a job was dispatched with. Reads only objects of PHP's `ModelIdentifier`, and becomes
+/// one in [`to_value`](super::to_value).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename = "Illuminate\\Contracts\\Database\\ModelIdentifier")]
 pub struct Model {
     /// The model's class, or its alias in the morph map where the app says so (Laravel 12.50 and later).
@@ -93,6 +94,18 @@ impl fmt::Display for ModelId {
 impl<'de> Deserialize<'de> for ModelId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(IdVisitor)
+    }
+}
+
+impl Serialize for ModelId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            ModelId::Null => serializer.serialize_unit(),
+            ModelId::Int(id) => serializer.serialize_i64(*id),
+            ModelId::Str(id) => serializer.serialize_str(id),
+            ModelId::Bytes(id) => serializer.serialize_bytes(id),
+            ModelId::List(ids) => serializer.collect_seq(ids),
+        }
     }
 }
 

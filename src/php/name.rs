@@ -28,6 +28,11 @@ impl<'a> Name<'a> {
         let int = Int::read(bytes);
         if int.written.is_none() { Name::Int(int.get()) } else { Name::Str(bytes) }
     }
+
+    /// The bytes of a string; an int takes none.
+    pub(super) fn len(&self) -> usize {
+        if let Name::Str(bytes) = self { bytes.len() } else { 0 }
+    }
 }
 
 impl fmt::Display for Name<'_> {

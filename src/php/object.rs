@@ -131,6 +131,11 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// The PHP class that a Rust type is named like: its name has a namespace, or a backslash in front.
+pub(super) fn class_named(name: &str) -> Option<&str> {
+    name.contains('\\').then(|| name.strip_prefix('\\').unwrap_or(name))
+}
+
 /// Can this be the name of a class, as `unserialize()` tests it? Letters, digits, `_`, `\` and all bytes from
 /// 0x80.
 pub(super) fn is_class_name(name: &[u8]) -> bool {

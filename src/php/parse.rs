@@ -337,12 +337,12 @@ impl<'a> Parser<'a> {
     }
 }
 
-fn is_int(text: &[u8]) -> bool {
+pub(super) fn is_int(text: &[u8]) -> bool {
     let digits = text.strip_prefix(b"+").or_else(|| text.strip_prefix(b"-")).unwrap_or(text);
     !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
 
-fn is_float(text: &[u8]) -> bool {
+pub(super) fn is_float(text: &[u8]) -> bool {
     if matches!(text, b"INF" | b"-INF" | b"NAN") {
         return true;
     }
@@ -357,7 +357,7 @@ fn is_float(text: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
@@ -503,7 +503,7 @@ mod tests {
     }
 
     /// What PHP could have written, as bytes. Always inside an array, so that `R:1;` leads somewhere.
-    fn serialized() -> impl Strategy<Value = Vec<u8>> {
+    pub(in crate::php) fn serialized() -> impl Strategy<Value = Vec<u8>> {
         let value = scalar().prop_recursive(5, 60, 5, |inner| {
             let key = prop_oneof!["i:-?[0-9]{1,3};".prop_map(String::into_bytes), string()];
             let entries = vec((key, inner).prop_map(|(key, value)| [key, value].concat()), 0..5);
@@ -542,6 +542,7 @@ mod tests {
             }
             if let Ok(value) = parse(&bytes) {
                 prop_assert_eq!(value.write(), &bytes[..]);
+                let _ = value.to_json();
                 let _ = crate::php::from_value::<serde_json::Value>(&value);
                 let _ = crate::php::from_value::<crate::php::Model>(&value);
             }

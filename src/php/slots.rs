@@ -1,7 +1,7 @@
 //! The numbers that `r:` and `R:` point with.
 //!
-//! Owns the counting: every value takes the next slot, from 1 at the root; keys and `R:` take none. Never
-//! follows more than was asked for. Counterpart in PHP: `var_push` and `var_access` of `unserialize()`.
+//! Owns the counting: every value takes the next slot, from 1 at the root; keys and `R:` take none; and what it
+//! costs to repeat what stands in one. Never follows more than was asked for. Counterpart in PHP: `var_push` and `var_access` of `unserialize()`.
 
 use super::value::Value;
 use super::walk::Step;
@@ -44,6 +44,11 @@ impl<'a> Slots<'a> {
 
     /// The value a reference leads to, itself no reference.
     pub(super) fn get(&self, index: usize) -> Result<&'a Value, Lost> {
+        self.find(index).map(|(_, value)| value)
+    }
+
+    /// The value a reference leads to, itself no reference, and the slot it stands in.
+    pub(super) fn find(&self, index: usize) -> Result<(usize, &'a Value), Lost> {
         let mut index = index;
         loop {
             if index > self.certain {
@@ -55,9 +60,49 @@ impl<'a> Slots<'a> {
                     return Err(Lost::Cycle);
                 }
                 Some(Value::Same(next) | Value::Reference(next)) => index = *next,
-                Some(value) => return Ok(value),
+                Some(value) => return Ok((index, value)),
             }
         }
+    }
+}
+
+/// What it would cost to repeat the value of each slot, references in it left unfollowed: 64 for every value,
+/// and the bytes of texts, keys and names of classes.
+pub(super) fn weights(root: &Value) -> Vec<usize> {
+    let mut weights = Vec::new();
+    let mut total = 0;
+    // For every open container: its slot, and the total before it.
+    let mut open = Vec::new();
+    for step in root.walk() {
+        match step {
+            Step::Key(key) => total += key.as_bytes().map_or(0, <[u8]>::len),
+            Step::Value(value) => {
+                let before = total;
+                total += 64 + text(value);
+                if value.entries().is_some() {
+                    open.push((weights.len(), before));
+                }
+                if !matches!(value, Value::Reference(_)) {
+                    weights.push(total - before);
+                }
+            }
+            Step::End => {
+                if let Some((slot, before)) = open.pop() {
+                    weights[slot] = total - before;
+                }
+            }
+        }
+    }
+    weights
+}
+
+fn text(value: &Value) -> usize {
+    match value {
+        Value::Str(text) => text.as_bytes().len(),
+        Value::Object(object) => object.class().len(),
+        Value::Custom(custom) => custom.class().len() + custom.body().len(),
+        Value::Enum(case) => case.class().len() + case.name().len(),
+        _ => 0,
     }
 }
 
@@ -84,6 +129,13 @@ mod tests {
         assert_eq!(target(php, 11), Err(Lost::Missing));
         let value = parse(php.as_bytes()).unwrap();
         assert_eq!(value.follow(value.get("3").unwrap()), value.get("2"));
+    }
+
+    #[test]
+    fn weights_stand_beside_the_slots() {
+        let value = parse(b"a:3:{i:0;s:3:\"abc\";s:2:\"kk\";O:1:\"P\":1:{s:1:\"p\";R:2;}i:1;r:3;}").unwrap();
+        let object = 64 + 1 + 1 + 64;
+        assert_eq!(weights(&value), [64 + 67 + 2 + object + 64, 67, object, 64]);
     }
 
     #[test]

@@ -238,7 +238,7 @@ impl Queue for MemoryQueue {
                     let mut standing = lists.reserved.iter_mut();
                     let found = standing
                         .find(|(_, token, bytes)| *token == reservation.token() && **bytes == *member);
-                    found.map(|entry| entry.0 = expires_at).is_some()
+                    found.map(|entry| entry.0 = entry.0.max(expires_at)).is_some()
                 };
                 held.iter().map(renew).collect()
             }))

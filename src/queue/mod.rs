@@ -46,7 +46,7 @@ pub trait Queue: Send + Sync + 'static {
         expires_at: i64,
     ) -> BoxFuture<'a, Result<Vec<Reservation>, Error>>;
 
-    /// Moves the expiry of reservations to `expires_at`; says for each whether it is still held.
+    /// Moves the expiry of reservations to `expires_at`, never back; says for each whether it is still held.
     fn renew<'a>(
         &'a self,
         queue: &'a str,
@@ -58,6 +58,11 @@ pub trait Queue: Send + Sync + 'static {
     /// taken: one, but on a cluster perhaps several. Such a token is in the caller's hand: it goes back with the next
     /// exchange, as [`Exchange::woken`].
     fn wait<'a>(&'a self, queues: &'a [String], seconds: f64) -> BoxFuture<'a, Result<Vec<String>, Error>>;
+
+    /// True where one queue may answer while another does not: on a cluster.
+    fn is_apart(&self) -> bool {
+        false
+    }
 
     /// Ends a [`wait`](Queue::wait) that is under way, at once.
     fn wake(&self) -> BoxFuture<'_, ()>;
@@ -124,6 +129,8 @@ pub struct Exchanged {
     pub left: u64,
     /// Unix seconds on the clock of the queue's server, where it has one.
     pub redis_time: Option<i64>,
+    /// Nothing was reserved, for by the clocks the call came too late: ask again.
+    pub late: bool,
 }
 
 /// How many jobs a queue holds.

@@ -115,8 +115,8 @@ impl RedisQueue {
     async fn exchange(&self, queue: &str, ask: Exchange<'_>) -> Result<Exchanged, Error> {
         let Keys { ready, reserved, delayed, notify, quarantine } = self.dialect.keys(queue);
         let bound = self.options.migration_batch_size.map_or(BATCH_JOBS, |size| size.min(BATCH_JOBS));
-        let mut settle: Vec<[Vec<u8>; 4]> = ask.settle.iter().map(spelled).collect();
-        let (mut settled, mut woken) = (Vec::new(), ask.woken);
+        let settle: Vec<[Vec<u8>; 4]> = ask.settle.iter().map(spelled).collect();
+        let mut woken = ask.woken;
         loop {
             let numbers = [
                 ask.now.to_string(),
@@ -140,15 +140,13 @@ impl RedisQueue {
             let answer: Answered =
                 self.run("settling and reserving", queue, &self.scripts.exchange, &keys, &arguments).await?;
             let (done, taken, quarantined, next_due, left, unplaced, time, late) = answer;
-            settled.extend(done.into_iter().map(|done| done == 1));
             if time > 0 {
                 let mut ahead = self.ahead.lock().expect("nothing panics while it is held");
                 ahead.insert(queue.to_owned(), time - unix());
             }
-            if late {
-                // It was answered, so it is the clocks that have moved, or nothing was known of them: again, and only
-                // what was refused; wake-up tokens went back.
-                settle.clear();
+            if late && settle.is_empty() {
+                // It was answered, so it is the clocks that have moved, or nothing was known of them: again. Wake-up
+                // tokens went back.
                 woken = 0;
                 continue;
             }
@@ -157,7 +155,7 @@ impl RedisQueue {
                 Reservation::new(name.clone(), popped, AttemptsEdit { at, len, attempts }, ask.token)
             });
             return Ok(Exchanged {
-                settled,
+                settled: done.into_iter().map(|done| done == 1).collect(),
                 reserved: reserved.collect(),
                 quarantined,
                 unplaced,
@@ -165,6 +163,7 @@ impl RedisQueue {
                 next_due: next_due.map(|due| due.ceil() as i64),
                 left,
                 redis_time: (time > 0).then_some(time),
+                late,
             });
         }
     }
@@ -313,6 +312,10 @@ impl Queue for RedisQueue {
             let woken = taken.iter().filter_map(|key| keys.iter().position(|known| known == key));
             Ok(woken.map(|index| queues[index].clone()).collect())
         })
+    }
+
+    fn is_apart(&self) -> bool {
+        self.redis.is_cluster()
     }
 
     fn wake(&self) -> BoxFuture<'_, ()> {

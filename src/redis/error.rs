@@ -64,9 +64,9 @@ pub(super) fn asks_for_a_new_dial(error: &RedisError) -> bool {
     let broken = error.is_timeout() || error.is_io_error() || error.is_connection_dropped();
     let kind = matches!(error.kind(), ErrorKind::Io | ErrorKind::Parse | ErrorKind::AuthenticationFailed);
     // Redis before 7 reports what a script ran into as ERR, with the code further on in the text.
-    let named = || {
-        let text = error.to_string();
-        ELSEWHERE.iter().any(|code| text.contains(code))
+    let named = |code: &str| {
+        ELSEWHERE.contains(&code)
+            || error.detail().is_some_and(|text| ELSEWHERE.iter().any(|code| text.contains(code)))
     };
-    broken || kind || error.code().is_some() && named()
+    broken || kind || error.code().is_some_and(named)
 }

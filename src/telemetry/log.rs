@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use tracing::{debug, error, info, warn};
 
 use crate::events::{Event, HandBack};
+use crate::job::Payload;
 
 /// Classes that were warned of; beyond these many the warnings come again.
 const REMEMBERED: usize = 1000;
@@ -58,6 +59,18 @@ pub fn log() -> impl Fn(&Event) + Send + Sync + 'static {
             uuid = job.payload.uuid(),
             "the failed job could not be recorded and stays reserved until it is: {error}"
         ),
+        Event::LeftUnrecorded { job, exception } => error!(
+            job = job.name(),
+            uuid = job.payload.uuid(),
+            "it failed, could not be recorded and stays reserved until its lease is over: {}: {}",
+            exception.class,
+            exception.message
+        ),
+        Event::SettledUnseen { queue, payload } => {
+            let uuid = Payload::parse(payload.clone()).ok();
+            let uuid = uuid.as_ref().and_then(Payload::uuid).unwrap_or_default();
+            warn!(%queue, uuid, "the job was settled, but Redis did not answer until its lease was over: another worker may have run it, too")
+        }
         Event::ClockSkew { ahead } => warn!(
             "this host's clock is {} s {} Redis': delays and reservations are off by so much; set both by NTP",
             ahead.abs(),

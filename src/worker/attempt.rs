@@ -217,9 +217,14 @@ pub(super) async fn fail(
             }
         }
         let error = match failed {
-            Some(store) => match store.record(&record).await {
-                Ok(()) => break Some(store),
-                Err(error) => error.to_string(),
+            Some(store) => tokio::select! {
+                biased;
+                recorded = store.record(&record) => match recorded {
+                    Ok(()) => break Some(store),
+                    Err(error) => error.to_string(),
+                },
+                // A store that hangs keeps nobody from stopping; the row may be there then, and is the job's next one's.
+                () = hand_back.cancelled() => "it did not answer until the worker had to stop".to_owned(),
             },
             None => "only the app itself can write its failed-jobs table, and no PHP child is up".to_owned(),
         };
@@ -228,6 +233,7 @@ pub(super) async fn fail(
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(5)),
             () = hand_back.cancelled() => {
                 desk.abandon().await;
+                events.emit(Event::LeftUnrecorded { job: job.clone(), exception: exception.clone() });
                 return Failed::LeftReserved;
             }
         }

@@ -25,6 +25,8 @@ pub(super) enum Say {
     Rested,
     /// A PHP child is done with its job.
     Left,
+    /// A queue that did not answer was asked again: it answered, or still does not, and why.
+    Reached(usize, Option<String>),
     /// What the pool has to tell.
     Pool(News),
     /// What the worker was started with has changed since.

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::desk::Id;
+use super::outage::Outage;
 use crate::events::Event;
 use crate::queue::{BATCH_BYTES, BATCH_JOBS, LATEST, Settling, Token};
 
@@ -21,6 +22,8 @@ pub(super) struct Pending {
     pub(super) events: Vec<Event>,
     /// It was sent before and the answer was lost: finding nothing then means that it took effect.
     pub(super) sent: bool,
+    /// Until then nobody else can have taken the job.
+    pub(super) lease_ends: Instant,
 }
 
 /// A reserve whose answer never came.
@@ -62,6 +65,10 @@ pub(super) struct Line {
     pub(super) probe: Option<Probe>,
     /// Its head was a job whose kind of slot was full.
     pub(super) blocked: Option<Blocked>,
+    /// It did not do what it was asked, though other queues may.
+    pub(super) outage: Outage,
+    /// It is asked nothing: a task of its own looks whether it is there again.
+    pub(super) is_away: bool,
 }
 
 /// Slots that are free, by who runs in them.
@@ -119,12 +126,17 @@ impl Line {
             unsure: Vec::new(),
             probe: None,
             blocked: None,
+            outage: Outage::default(),
+            is_away: false,
         }
     }
 
     /// How many jobs may be asked for: one at a time while its head was nobody's, and no more than fit while it waits
     /// for a kind of slot.
     pub(super) fn want(&self, free: Free, now: Instant) -> usize {
+        if self.is_away {
+            return 0;
+        }
         let fit = match self.blocked {
             None => free.any(),
             Some(blocked) => {
@@ -154,6 +166,9 @@ impl Line {
 
     /// Something has to be sent that no reserve will take along; wake-up tokens in hand go back where none follows.
     pub(super) fn has_something_to_say(&self, reserve_follows: bool) -> bool {
+        if self.is_away {
+            return false;
+        }
         !self.pending.is_empty() || self.unsure_now().is_some() || self.woken > 0 && !reserve_follows
     }
 

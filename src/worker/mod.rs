@@ -9,6 +9,7 @@ mod health;
 mod ledger;
 mod line;
 mod options;
+mod outage;
 pub mod policy;
 mod pooled;
 mod stop;

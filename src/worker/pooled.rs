@@ -128,6 +128,14 @@ async fn follow(
                 said.started = Some(Instant::now());
                 shared.events.emit(Event::Processing { job: ticket.job.clone() });
             }
+            Report::Confirm => {
+                let held = ticket.desk.confirm().await;
+                if !held && said.settled.is_none() {
+                    ticket.desk.abandon().await;
+                    said.settled = Some((Fate::Deleted, false));
+                }
+                ticket.seat.held(held);
+            }
             Report::Deleted => settle(ticket, said, Settlement::Delete).await,
             Report::Released(at) => {
                 said.release_at = at;
@@ -274,6 +282,8 @@ pub(super) async fn fail_in_php(
             report = told.recv() => match report {
                 Some(Report::Ended) => return InPhp::Done,
                 Some(Report::Died(_)) | None => return InPhp::NotDone,
+                // Confirmed just before.
+                Some(Report::Confirm) => seat.held(true),
                 Some(_) => {}
             },
             () = hand_back.cancelled(), if !killed => {

@@ -1,6 +1,7 @@
-//! A proxy in front of a redis-server, in a thread of the test, that makes faults exact: it cuts a connection before or
-//! after a given command, delays one, refuses all, and counts what passes. Understands framing and nothing else; a
-//! client that subscribes or turns replies off is beyond it.
+//! A proxy in front of a redis-server, in a thread of the test, that makes faults exact: it cuts a connection before,
+//! after or within a given command or answer, lets one fall silent, delays a command or delivers it when its client has
+//! long gone, refuses all, and counts what passes. Understands framing and nothing else; a client that subscribes or
+//! turns replies off is beyond it.
 
 mod plan;
 mod relay;
@@ -96,7 +97,17 @@ impl Proxy {
         self.relay.plan().counts.clone()
     }
 
-    /// Ends every open connection.
+    /// How many commands are held back to be delivered late.
+    pub fn held(&self) -> usize {
+        self.relay.late().len()
+    }
+
+    /// Sends the server what [`Fault::Late`] has held back so far, and waits until each command of it is carried out.
+    pub fn deliver_late(&self) {
+        self.relay.deliver_late();
+    }
+
+    /// Ends every open connection, the silent ones too: what they hold back is never delivered.
     pub fn cut_all(&self) {
         self.relay.open().drain(..).for_each(|stream| stream.cut());
     }

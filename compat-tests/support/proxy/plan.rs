@@ -7,25 +7,54 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct When {
     names: Vec<&'static str>,
-    marker: Vec<u8>,
+    about: About,
     skip: usize,
+}
+
+/// What such a command carries.
+#[derive(Debug, Clone)]
+enum About {
+    Anything,
+    /// These bytes, somewhere in a word or in the script's text.
+    Marker(Vec<u8>),
+    /// This very word.
+    Word(Vec<u8>),
 }
 
 impl When {
     /// Commands of this name.
     pub fn command(name: &'static str) -> When {
-        When { names: vec![name], marker: Vec::new(), skip: 0 }
+        When { names: vec![name], about: About::Anything, skip: 0 }
     }
 
     /// Calls of scripts which carry this marker in their text, their keys or their arguments.
     pub fn script(marker: &str) -> When {
-        When { names: vec!["EVAL", "EVALSHA"], marker: marker.as_bytes().to_vec(), skip: 0 }
+        When::scripts(About::Marker(marker.as_bytes().to_vec()))
+    }
+
+    /// Calls of scripts with this very word among their keys and arguments.
+    pub fn word(word: &str) -> When {
+        When::scripts(About::Word(word.as_bytes().to_vec()))
+    }
+
+    fn scripts(about: About) -> When {
+        When { names: vec!["EVAL", "EVALSHA"], about, skip: 0 }
     }
 
     /// Only the nth such command from now on, counted from 1.
     pub fn nth(mut self, n: usize) -> When {
         self.skip = n - 1;
         self
+    }
+
+    /// Whether this command is such a one; `body` is the text of the script it calls by digest.
+    fn is(&self, name: &str, words: &[Vec<u8>], body: Option<&Vec<u8>>) -> bool {
+        let about = match &self.about {
+            About::Anything => true,
+            About::Marker(marker) => words.iter().chain(body).any(|text| contains(text, marker)),
+            About::Word(word) => words[1..].contains(word),
+        };
+        about && self.names.contains(&name)
     }
 }
 
@@ -38,6 +67,25 @@ pub enum Fault {
     CutAfter,
     /// It reaches the server that much later.
     Delay(Duration),
+    /// Only the first half of its bytes reaches the server, then the connection ends.
+    TruncateCommand,
+    /// The server carries it out; the first half of its answer's bytes reaches the client, then the connection ends.
+    TruncateAnswer,
+    /// It never reaches the server, nor does anything after it on this connection; nothing is closed.
+    HalfOpenBefore,
+    /// The server carries it out; neither its answer nor anything after that on this connection reaches the client;
+    /// nothing is closed.
+    HalfOpenAfter,
+    /// As [`HalfOpenBefore`](Fault::HalfOpenBefore), but what is held can be delivered later, whether or not the client
+    /// still waits.
+    Late,
+}
+
+impl Fault {
+    /// True for one that lets the command through.
+    pub fn is_about_the_answer(self) -> bool {
+        matches!(self, Fault::CutAfter | Fault::TruncateAnswer | Fault::HalfOpenAfter)
+    }
 }
 
 /// Everything the proxy knows.
@@ -64,11 +112,9 @@ impl Plan {
     pub fn meet(&mut self, words: &[Vec<u8>]) -> Option<(When, Fault)> {
         let name = String::from_utf8_lossy(words.first()?).to_uppercase();
         let body = words.get(1).and_then(|sha| self.scripts.get(sha));
-        let texts: Vec<&[u8]> = words.iter().chain(body).map(Vec::as_slice).collect();
         let mut due = None;
         for (at, (when, _)) in self.faults.iter_mut().enumerate() {
-            if !when.names.contains(&name.as_str()) || !texts.iter().any(|text| contains(text, &when.marker))
-            {
+            if !when.is(&name, words, body) {
                 continue;
             }
             if when.skip > 0 {

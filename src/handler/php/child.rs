@@ -46,6 +46,8 @@ pub(crate) struct Assignment {
 pub(crate) enum Report {
     /// The child has it: from here on the attempt counts.
     Started,
+    /// It waits to hear whether the job is still held.
+    Confirm,
     /// It was removed.
     Deleted,
     /// It is to run again at this Unix second.
@@ -76,6 +78,7 @@ pub(crate) struct Death {
 /// What the pool tells a child's keeper.
 pub(super) enum Order {
     Run(Assignment),
+    Held(bool),
     Quit,
     Terminate,
     Kill,
@@ -127,7 +130,7 @@ impl Newborn {
                 _ = self.process.wait() => break None,
                 order = orders.recv() => match order {
                     Some(Order::Terminate | Order::Quit) => spawn::terminate(self.pid),
-                    Some(Order::Run(_)) => {}
+                    Some(Order::Run(_) | Order::Held(_)) => {}
                     Some(Order::Kill) | None => spawn::kill(self.pid),
                 },
             }
@@ -188,6 +191,7 @@ impl Keeper {
                 order = orders.recv() => match order {
                     Some(Order::Run(job)) if self.asked => self.send(job).await,
                     Some(Order::Run(job)) => self.next = Some((job, Instant::now() + SOON)),
+                    Some(Order::Held(held)) => self.held(held).await,
                     Some(Order::Quit) if self.asked => self.quit().await,
                     // Said again when it asks: the pool has it down as retiring.
                     Some(Order::Quit) => {}
@@ -250,6 +254,12 @@ impl Keeper {
             Said::Started { token } => {
                 self.started |= self.report(token, Report::Started);
             }
+            Said::Confirm { token } => {
+                // Nobody else answers for a job that this child no longer has.
+                if !self.report(token, Report::Confirm) {
+                    self.held(false).await;
+                }
+            }
             Said::Deleted { token } => drop(self.report(token, Report::Deleted)),
             Said::Released { token, at } => drop(self.report(token, Report::Released(at))),
             Said::Threw { token, class, message } => {
@@ -284,6 +294,10 @@ impl Keeper {
         // Where it cannot be written the process is ending; its end is reported.
         let _ = write(&mut self.write, &tell, [raw, reserved]).await;
         self.running = Some(job);
+    }
+
+    async fn held(&mut self, held: bool) {
+        let _ = write(&mut self.write, &Tell::Held { held }, [b"", b""]).await;
     }
 
     async fn quit(&mut self) {

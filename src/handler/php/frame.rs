@@ -32,6 +32,8 @@ pub(super) enum Said {
     Withdraw,
     /// It has read the head of a job.
     Started { token: u64 },
+    /// It is about to fail the job: is it still held? Waits for the answer.
+    Confirm { token: u64 },
     /// The job was removed.
     Deleted { token: u64 },
     /// The job is to run again at this Unix second.
@@ -61,6 +63,8 @@ pub(super) enum Tell<'a> {
     },
     /// There is none: the answer to a withdrawal.
     Nothing,
+    /// Whether the job is still held: the answer to a confirmation.
+    Held { held: bool },
     /// Leave.
     Quit,
 }

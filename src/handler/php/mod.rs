@@ -392,6 +392,11 @@ impl Seat {
         let _ = self.orders.send(Order::Run(job));
     }
 
+    /// Answers its question whether its job is still held.
+    pub(crate) fn held(&self, held: bool) {
+        let _ = self.orders.send(Order::Held(held));
+    }
+
     /// One attempt of a child after the other: what is told of the next waits for the end of the last.
     pub(crate) async fn stage(&self) -> tokio::sync::OwnedMutexGuard<()> {
         self.stage.clone().lock_owned().await

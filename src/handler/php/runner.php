@@ -53,6 +53,17 @@ final class Link
         }
     }
 
+    /** Whether the parent still holds the job that this process has; where there is no parent, nobody denies it. */
+    public function holds(int $token): bool
+    {
+        if (! $this->tell('confirm', ['token' => $token])) {
+            return true;
+        }
+        $head = $this->head();
+
+        return $head === null || ($head['held'] ?? true);
+    }
+
     /** True once something has arrived; false after so many seconds, or as soon as a signal came. */
     public function wait(float $seconds): bool
     {
@@ -372,9 +383,18 @@ function declareClasses(): void
             throw $crashed;
         }
 
-        /** A crash is what it failed of, also where Laravel finds by itself that its attempts are over. */
+        /**
+         * A crash is what it failed of, also where Laravel finds by itself that its attempts are over. A job that is
+         * another worker's by now is left alone: no row, no event, no failed().
+         */
         public function fail($e = null)
         {
+            if (! $this->isDeleted() && ! $this->link->holds($this->token)) {
+                $this->markAsFailed();
+                $this->deleted = true;
+
+                return;
+            }
             parent::fail($this->crash === null ? $e : new JobCrashed($this->crash));
         }
 

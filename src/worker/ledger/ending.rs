@@ -32,7 +32,7 @@ impl Ledger {
         // What a PHP child has settled is pending here, and waits for this very end.
         let handlers_are_gone = self.held.len() == self.confirming.len();
         let time = self.give_up_at.is_some_and(|at| at <= Instant::now());
-        if self.down_until.is_none() || !handlers_are_gone || !time {
+        if !self.is_cut_off() || !handlers_are_gone || !time {
             return false;
         }
         let pending = self.lines.iter_mut().flat_map(|line| line.pending.drain(..));
@@ -153,7 +153,7 @@ impl Ledger {
 
     /// The last words to Redis: end a wait that is under way, and give back the tokens in hand.
     pub(super) async fn farewell(&mut self) {
-        if self.down_until.is_some() {
+        if self.is_cut_off() {
             // Nobody to say it to.
             if let Some(waiting) = self.waiting.take() {
                 waiting.abort();

@@ -23,6 +23,7 @@ use super::Shared;
 use super::attempt::{self, Ticket};
 use super::desk::{Desk, Id, Say};
 use super::line::{Free, Line, Pending, Unsure};
+use super::outage::Outage;
 use super::pooled;
 use super::stop::StopReason;
 use crate::control::Signal;
@@ -114,11 +115,11 @@ pub(super) struct Ledger {
     part_at: Option<Instant>,
     /// Told to stop, and Redis is not there: nothing is waited for any longer than this.
     give_up_at: Option<Instant>,
-    /// Redis is asked nothing before this: the last call failed.
-    down_until: Option<Instant>,
-    down_pause: Duration,
-    /// What it said.
-    down_error: String,
+    /// Redis did not do what it was asked last.
+    outage: Outage,
+    /// The same of waiting for wake-ups.
+    deaf: Outage,
+    deaf_told: bool,
     /// How many seconds this host's clock is ahead of Redis', as last told.
     told_skew: i64,
 }
@@ -162,9 +163,9 @@ impl Ledger {
             grace_ends: None,
             part_at: None,
             give_up_at: None,
-            down_until: None,
-            down_pause: Duration::ZERO,
-            down_error: String::new(),
+            outage: Outage::default(),
+            deaf: Outage::default(),
+            deaf_told: false,
             told_skew: 0,
         }
     }
@@ -178,10 +179,10 @@ impl Ledger {
             }
             if let Some(reason) = self.step().await {
                 self.attempts.close();
-                match self.down_until {
-                    None => self.attempts.wait().await,
+                match self.is_cut_off() {
+                    false => self.attempts.wait().await,
                     // What is left was given up; a child that lingers is ended with the pool.
-                    Some(_) => drop(tokio::time::timeout(LAST_WAIT, self.attempts.wait()).await),
+                    true => drop(tokio::time::timeout(LAST_WAIT, self.attempts.wait()).await),
                 }
                 if let Some(pool) = self.shared.pool.get() {
                     pool.close().await;
@@ -218,7 +219,7 @@ impl Ledger {
     /// One round: renew what is due, settle what is pending, reserve what is free. A reason ends the worker.
     async fn step(&mut self) -> Option<StopReason> {
         let now = Instant::now();
-        if self.down_until.is_some_and(|until| until > now) {
+        if self.outage.until().is_some() {
             self.stop_checks();
             return self.ended();
         }
@@ -264,10 +265,10 @@ impl Ledger {
 
     /// Something can be done without waiting for anybody.
     fn has_work(&self) -> bool {
-        if self.down_until.is_some_and(|until| until > Instant::now()) {
+        if self.outage.until().is_some() {
             return false;
         }
-        let parting = self.parts_now() || !self.confirming.is_empty();
+        let parting = self.parts_now() || self.confirms_now();
         let reserves = self.may_reserve();
         let pending = self.lines.iter().any(|line| line.has_something_to_say(reserves));
         parting || pending || reserves || Instant::now() >= self.next_renewal || self.is_over()
@@ -300,14 +301,18 @@ impl Ledger {
             && self.phase == Phase::Working
             && !self.paused
             && self.free().any() > 0
-            && self.down_until.is_none_or(|until| until <= Instant::now())
+            && self.outage.until().is_none()
             && !self.renewals_lag()
     }
 
     /// The last renewal is older than half a lease.
     fn renewals_lag(&self) -> bool {
         let half = Duration::from_secs_f64(self.shared.options.lease_seconds() as f64 / 2.0);
-        self.held.values().any(|held| held.renewed.elapsed() >= half)
+        let is_old = |held: &Held| held.renewed.elapsed() >= half;
+        // Nothing is reserved from a queue that does not answer.
+        self.held
+            .values()
+            .any(|held| is_old(held) && !self.lines[self.line_of(&held.reservation)].outage.is_on())
     }
 
     /// Asks the queues in strict order for as many jobs as there are free slots.
@@ -322,7 +327,10 @@ impl Ledger {
             }
             let blocked_before = self.lines[index].blocked;
             let Some(Asked { progressed, left }) = self.exchange(index, want).await else {
-                return;
+                if self.outage.is_on() {
+                    return;
+                }
+                continue;
             };
             let line = &mut self.lines[index];
             // The probe found no job that is nobody's: ask as usual again.
@@ -337,7 +345,7 @@ impl Ledger {
         self.hungry = again || !asked_all;
         let quiet = !self.hungry;
         // What waits for a slot is still there.
-        self.found_nothing = quiet && self.lines.iter().all(|line| line.blocked.is_none());
+        self.found_nothing = quiet && self.lines.iter().all(|line| line.blocked.is_none() && !line.is_away);
         if quiet {
             self.next_poll = Instant::now() + self.shared.options.sleep.max(SHORTEST_SLEEP);
         }
@@ -355,7 +363,7 @@ impl Ledger {
                 if goes_along {
                     break;
                 }
-                if self.exchange(index, 0).await.is_none() {
+                if self.exchange(index, 0).await.is_none() && self.outage.is_on() {
                     return;
                 }
             }
@@ -373,9 +381,9 @@ impl Ledger {
         let mut batch: Vec<Pending> = line.pending.split_off(line.pending.len() - line.batch());
         let mut answers = Vec::with_capacity(batch.len());
         let mut settle = Vec::with_capacity(batch.len());
-        for Pending { id, settling, answer, events, sent } in batch.drain(..) {
+        for Pending { id, settling, answer, events, sent, lease_ends } in batch.drain(..) {
             settle.push(settling);
-            answers.push((id, answer, events, sent));
+            answers.push((id, answer, events, sent, lease_ends));
         }
         let (now, asked) = (shared.clock.now(), Instant::now());
         let token = Token::random();
@@ -383,16 +391,20 @@ impl Ledger {
         let ask = Exchange { settle: &settle, want, token, now, lease, woken: line.woken };
         match shared.queue.exchange(&name, ask).await {
             Ok(done) => {
-                self.up();
+                self.up(index);
                 self.compare_clocks(now, asked, done.redis_time);
                 let line = &mut self.lines[index];
                 line.woken = 0;
                 if want > 0 {
                     line.next_due = done.next_due;
                 }
-                for ((settling, (_, answer, events, sent)), held) in
+                for ((settling, (_, answer, events, sent, lease_ends)), held) in
                     settle.into_iter().zip(answers).zip(done.settled)
                 {
+                    if !held && sent && lease_ends < Instant::now() {
+                        let (queue, job) = (name.clone(), settling.reservation.popped().clone());
+                        shared.events.emit(Event::SettledUnseen { queue, payload: job });
+                    }
                     settling.reservation.close();
                     // Sent before and not found now: it took effect then.
                     let held = held || sent;
@@ -403,7 +415,7 @@ impl Ledger {
                         let _ = answer.send(held);
                     }
                 }
-                let progressed = !done.reserved.is_empty() || !done.quarantined.is_empty();
+                let progressed = !done.reserved.is_empty() || !done.quarantined.is_empty() || done.late;
                 if done.unplaced > 0 {
                     if !progressed {
                         // What is at the head cannot be read and there is no room to set it aside.
@@ -424,15 +436,22 @@ impl Ledger {
             }
             Err(error) => {
                 let now_sent = error.may_have_happened();
-                let resend = settle.into_iter().zip(answers).map(|(settling, (id, answer, events, sent))| {
-                    Pending { id, settling, answer, events, sent: sent || now_sent }
-                });
+                let resend = settle.into_iter().zip(answers).map(
+                    |(settling, (id, answer, events, sent, lease_ends))| Pending {
+                        id,
+                        settling,
+                        answer,
+                        events,
+                        sent: sent || now_sent,
+                        lease_ends,
+                    },
+                );
                 let line = &mut self.lines[index];
                 line.pending.extend(resend);
                 if want > 0 && now_sent {
                     line.unsure.push(Unsure::new(token, now, asked, error.may_still_happen()));
                 }
-                self.down(&error);
+                self.down(index, &error);
                 None
             }
         }
@@ -539,8 +558,23 @@ impl Ledger {
         events: Vec<Event>,
         answer: Option<oneshot::Sender<bool>>,
     ) {
-        let settling = Settling { reservation, settlement };
-        self.lines[index].pending.push(Pending { id: 0, settling, answer, events, sent: false });
+        let lease_ends = Instant::now() + self.lease();
+        self.pend_until(lease_ends, index, Settling { reservation, settlement }, events, answer);
+    }
+
+    fn pend_until(
+        &mut self,
+        lease_ends: Instant,
+        index: usize,
+        settling: Settling,
+        events: Vec<Event>,
+        answer: Option<oneshot::Sender<bool>>,
+    ) {
+        self.lines[index].pending.push(Pending { id: 0, settling, answer, events, sent: false, lease_ends });
+    }
+
+    fn lease(&self) -> Duration {
+        Duration::from_secs(self.shared.options.lease_seconds() as u64)
     }
 
     fn hear(&mut self, say: Say) {
@@ -555,7 +589,9 @@ impl Ledger {
                     let _ = answer.send(false);
                 } else {
                     let index = self.line_of(&held.reservation);
-                    self.pend(index, held.reservation, settlement, events, Some(answer));
+                    let lease_ends = held.renewed + self.lease();
+                    let settling = Settling { reservation: held.reservation, settlement };
+                    self.pend_until(lease_ends, index, settling, events, Some(answer));
                 }
             }
             Say::HandBack(id, answer) => {
@@ -577,6 +613,7 @@ impl Ledger {
                 self.in_php -= 1;
                 self.hungry = true;
             }
+            Say::Reached(index, error) => self.reached(index, error),
             // Where nothing was left to reserve, a child that waits changes nothing.
             Say::Pool(News::Free) => self.hungry |= self.lines.iter().any(|line| line.blocked.is_some()),
             // A worker that only runs what there is has nothing to wait for.
@@ -619,24 +656,63 @@ impl Ledger {
             .expect("reserved from a polled queue")
     }
 
-    /// Redis did not do what was asked: pause, and ask again.
-    fn down(&mut self, error: &Error) {
+    /// Redis did not do what was asked of this queue: pause, and ask again. Where queues are apart, the others go on, and
+    /// this one is looked after by a task of its own.
+    fn down(&mut self, index: usize, error: &Error) {
         let error = error.to_string();
-        if self.down_until.is_none() {
-            self.shared.events.emit(Event::QueueDown { error: error.clone() });
+        let apart = self.shared.queue.is_apart();
+        let outage = if apart { &mut self.lines[index].outage } else { &mut self.outage };
+        if outage.fails(error.clone()) {
+            self.shared.events.emit(Event::QueueDown { error });
         }
-        self.down_error = error;
-        self.down_pause = (self.down_pause * 2).clamp(Duration::from_millis(100), Duration::from_secs(1));
-        self.down_until = Some(Instant::now() + self.down_pause);
+        if apart {
+            self.lines[index].is_away = true;
+            self.look_after(index);
+        }
         self.hungry = true;
     }
 
-    fn up(&mut self) {
+    /// Asks a queue whether it is there again, without the ledger waiting for the answer.
+    fn look_after(&self, index: usize) {
+        let Line { name, outage, .. } = &self.lines[index];
+        let (queue, name, pause, say) =
+            (self.shared.queue.clone(), name.clone(), outage.pause(), self.say.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            let answer = queue.size(&name).await;
+            let _ = say.send(Say::Reached(index, answer.err().map(|error| error.to_string())));
+        });
+    }
+
+    fn reached(&mut self, index: usize, error: Option<String>) {
+        match error {
+            None => {
+                self.lines[index].is_away = false;
+                // What is held there comes first.
+                self.next_renewal = Instant::now();
+                self.hungry = true;
+            }
+            Some(error) => {
+                if self.lines[index].outage.fails(error.clone()) {
+                    self.shared.events.emit(Event::QueueDown { error });
+                }
+                self.look_after(index);
+            }
+        }
+    }
+
+    fn up(&mut self, index: usize) {
         self.shared.health.answered();
-        if self.down_until.take().is_some() {
-            self.down_pause = Duration::ZERO;
+        let outage =
+            if self.shared.queue.is_apart() { &mut self.lines[index].outage } else { &mut self.outage };
+        if outage.ends() {
             self.shared.events.emit(Event::QueueUp);
         }
+    }
+
+    /// Something that is held or to be said cannot be said now.
+    fn is_cut_off(&self) -> bool {
+        self.outage.is_on() || self.lines.iter().any(|line| line.outage.is_on())
     }
 }
 

@@ -16,11 +16,16 @@ use crate::worker::desk::Id;
 impl Ledger {
     /// Renews what attempts have asked to be sure of, and answers them. What could not be asked is asked again.
     pub(super) async fn confirm(&mut self) {
-        while let Some((id, answer)) = self.confirming.pop() {
-            let Some(held) = self.held.get_mut(&id) else {
+        for (id, answer) in std::mem::take(&mut self.confirming) {
+            let index = self.held.get(&id).map(|held| self.line_of(&held.reservation));
+            let Some((held, index)) = self.held.get_mut(&id).zip(index) else {
                 let _ = answer.send(false);
                 continue;
             };
+            if self.outage.until().is_some() || self.lines[index].is_away {
+                self.confirming.push((id, answer));
+                continue;
+            }
             let expires_at = self.shared.clock.now() + self.shared.options.lease_seconds();
             let asked = Instant::now();
             let queue = held.reservation.queue().clone();
@@ -30,15 +35,22 @@ impl Ledger {
                     let holds = answers.first() == Some(&true);
                     held.lost.fetch_or(!holds, Ordering::Relaxed);
                     let _ = answer.send(holds);
-                    self.up();
+                    self.up(index);
                 }
                 Err(error) => {
                     self.confirming.push((id, answer));
-                    self.down(&error);
-                    return;
+                    self.down(index, &error);
                 }
             }
         }
+    }
+
+    /// An attempt waits to be sure of its lease, and its queue can be asked.
+    pub(super) fn confirms_now(&self) -> bool {
+        let away = |id: &Id| {
+            self.held.get(id).is_some_and(|held| self.lines[self.line_of(&held.reservation)].is_away)
+        };
+        self.confirming.iter().any(|(id, _)| !away(id))
     }
 
     /// Takes what a reserve took whose answer never came.
@@ -57,12 +69,12 @@ impl Ledger {
                 let unsures = &mut self.lines[index].unsure;
                 unsures.remove(unsure);
                 unsures.extend(looked_for.again(looked).filter(|_| found.is_empty()));
-                self.up();
+                self.up(index);
                 self.take(index, found, looked_for.sent);
                 Some(Asked { progressed: true, left: 1 })
             }
             Err(error) => {
-                self.down(&error);
+                self.down(index, &error);
                 None
             }
         }
@@ -121,14 +133,14 @@ impl Ledger {
                 .filter(|(_, held)| !held.lost.load(Ordering::Relaxed))
                 .map(|(&id, held)| (id, held))
                 .collect();
-            if due.is_empty() {
+            if due.is_empty() || self.lines[index].is_away {
                 continue;
             }
             let reservations: Vec<&Reservation> = due.iter().map(|(_, held)| &held.reservation).collect();
             let ids: Vec<Id> = due.iter().map(|(id, _)| *id).collect();
             match self.shared.queue.renew(&name, &reservations, expires_at).await {
                 Ok(answers) => {
-                    self.up();
+                    self.up(index);
                     self.shared.events.emit(Event::Renewed { queue: name, jobs: ids.len() });
                     for (id, holds) in ids.into_iter().zip(answers) {
                         let held = self.held.get_mut(&id).expect("still on the books");
@@ -139,9 +151,11 @@ impl Ledger {
                     }
                 }
                 Err(error) => {
-                    self.down(&error);
-                    self.next_renewal = Instant::now() + self.down_pause;
-                    return;
+                    self.down(index, &error);
+                    if self.outage.is_on() {
+                        self.next_renewal = Instant::now() + self.outage.pause();
+                        return;
+                    }
                 }
             }
         }

@@ -11,6 +11,7 @@ use crate::events::Event;
 use crate::handler::php::Pool;
 use crate::queue::Error;
 use crate::worker::health::Waiting;
+use crate::worker::line::Line;
 
 impl Ledger {
     /// Notes for whoever asks what the worker waits for, and tells it where that is trouble.
@@ -23,8 +24,9 @@ impl Ledger {
     }
 
     fn waits_for(&self) -> Waiting {
-        if self.down_until.is_some() {
-            return Waiting::Redis(self.down_error.clone());
+        let outages = self.lines.iter().map(|line| &line.outage).chain([&self.outage]);
+        if let Some(outage) = outages.into_iter().find(|outage| outage.is_on()) {
+            return Waiting::Redis(outage.error().to_owned());
         }
         if self.phase != Phase::Working {
             return Waiting::Drain;
@@ -50,15 +52,15 @@ impl Ledger {
 
     /// Starts listening for wake-ups, where a slot is free to act on one.
     pub(super) fn listen(&mut self) {
-        let now = Instant::now();
         if self.waiting.is_some() || self.phase != Phase::Working || self.paused || self.free().any() == 0 {
             return;
         }
-        if self.hungry || self.down_until.is_some_and(|until| until > now) {
+        if self.hungry || self.outage.until().or(self.deaf.until()).is_some() {
             return;
         }
         // A queue that waits for a slot or for its next probe is asked then, whatever is pushed meanwhile.
-        let listening = self.lines.iter().filter(|line| line.probe.is_none() && line.blocked.is_none());
+        let heard = |line: &&Line| line.probe.is_none() && line.blocked.is_none() && !line.is_away;
+        let listening = self.lines.iter().filter(heard);
         let queues: Vec<String> = listening.map(|line| line.name.to_string()).collect();
         if queues.is_empty() {
             return;
@@ -71,6 +73,10 @@ impl Ledger {
         match answer {
             Ok(queues) => {
                 self.shared.health.answered();
+                self.deaf.ends();
+                if std::mem::take(&mut self.deaf_told) {
+                    self.shared.events.emit(Event::QueueUp);
+                }
                 for queue in queues {
                     if let Some(line) = self.lines.iter_mut().find(|line| *line.name == *queue) {
                         line.woken += 1;
@@ -79,7 +85,15 @@ impl Ledger {
                 }
             }
             Err(error) => {
-                self.down(&error);
+                let error = error.to_string();
+                self.deaf.fails(error.clone());
+                let once_more = self.deaf.pause() > Duration::from_millis(100);
+                // Where nothing else is answered either, that is told.
+                if once_more && !self.outage.is_on() && !std::mem::replace(&mut self.deaf_told, true) {
+                    self.shared.events.emit(Event::QueueDown { error });
+                }
+                // A token may have been taken; and what does not wait may still answer.
+                self.hungry = true;
             }
         }
     }
@@ -88,13 +102,15 @@ impl Ledger {
     pub(super) fn next_deadline(&self) -> Instant {
         let now = Instant::now();
         let options = &self.shared.options;
-        let down = self.down_until.filter(|until| *until > now);
+        let down = self.outage.until();
         let mut times = vec![down.unwrap_or(self.next_renewal)];
         times.extend(self.grace_ends.filter(|_| matches!(self.phase, Phase::Draining(_))));
         times.extend(self.part_at.filter(|at| *at > now && !self.parting.is_empty()));
-        times.extend(self.give_up_at.filter(|at| *at > now && self.down_until.is_some()));
+        times.extend(self.give_up_at.filter(|at| *at > now && self.is_cut_off()));
+        times.extend(self.deaf.until());
         if down.is_none() {
-            times.extend(self.lines.iter().flat_map(|line| &line.unsure).map(|unsure| unsure.look_at));
+            let lines = self.lines.iter().filter(|line| !line.is_away);
+            times.extend(lines.flat_map(|line| &line.unsure).map(|unsure| unsure.look_at));
         }
         if self.phase == Phase::Working && down.is_none() && !self.paused && self.free().any() > 0 {
             times.push(self.next_poll);
@@ -105,7 +121,7 @@ impl Ledger {
             if !options.stop_when_empty_for.is_zero() {
                 times.push(self.last_job + options.stop_when_empty_for);
             }
-            let due = self.lines.iter().filter_map(|line| line.next_due).min();
+            let due = self.lines.iter().filter(|line| !line.is_away).filter_map(|line| line.next_due).min();
             times.extend(
                 due.map(|due| now + Duration::from_secs((due - self.shared.clock.now()).max(0) as u64)),
             );
@@ -130,7 +146,7 @@ impl Ledger {
             return;
         }
         let free = self.free();
-        for line in &self.lines {
+        for line in self.lines.iter().filter(|line| !line.is_away) {
             let probe = line.probe.is_some_and(|probe| probe.at <= now);
             let look = line.blocked.and_then(|blocked| blocked.looks_at(free)).is_some_and(|at| at <= now);
             self.hungry |=
