@@ -18,6 +18,7 @@ check: ## formatting, lints and documentation, and some minutes of fuzzing
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --no-default-features --lib -- -D warnings
 	cargo build --no-default-features --lib
+	for kind in mysql postgres sqlite; do cargo clippy --no-default-features --features $$kind --lib -- -D warnings || exit; done
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items
 	@scripts/fuzz
 

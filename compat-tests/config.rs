@@ -161,21 +161,22 @@ fn a_number_that_env_made_a_text_is_a_number_and_no_password_is_ever_printed() {
 #[test]
 fn a_store_of_failed_jobs_that_only_php_can_write_needs_php() {
     let redis = Redis::start();
-    let mut app = App::new(&redis);
-    app.set_env("QUEUE_FAILED_DRIVER", "database");
+    let app = App::new(&redis);
+    // A package has put a store of its own in the place of Laravel's.
+    let own = "<?php\nnamespace App;\nclass Store extends \\Illuminate\\Queue\\Failed\\DatabaseUuidFailedJobProvider {}\n";
+    app.set_file("app/Store.php", own);
+    edit(
+        &app,
+        "bootstrap/app.php",
+        "return $app;",
+        "$app->extend('queue.failer', fn () => new App\\Store($app['db'], 'sqlite', 'failed_jobs'));\nreturn $app;",
+    );
     let mut command = app.command(crate::support::worker_binary());
     command.arg("--once");
     let told = Running::start(command).finish();
     assert_eq!(told.code, 1);
-    assert!(
-        told.stderr.contains("[database on sqlite]") && told.stderr.contains("With --php"),
-        "{}",
-        told.stderr
-    );
+    assert!(told.stderr.contains("[App\\Store]") && told.stderr.contains("With --php"), "{}", told.stderr);
 
-    // As the table was when this driver was the only one.
-    let old = ["DROP INDEX failed_jobs_uuid_unique", "ALTER TABLE failed_jobs DROP COLUMN uuid"];
-    app.sql_each(&old.map(str::to_owned));
     // With it, even a native handler's failure is written by the app.
     app.push(&json!([{"job": "ThrowsAlways", "args": ["a", "boom"]}]));
     let mut command = app.command(crate::support::worker_binary());

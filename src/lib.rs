@@ -13,13 +13,13 @@
 //! | [`dialect`] | one framework's keys, scripts and rules, as data. Does no I/O. |
 //! | [`queue`] | verbs on a queue: reserve, settle, renew, push; in Redis and in memory |
 //! | [`failed`] | jobs that will not be retried: where they are kept |
-//! | [`handler`] | who runs a job: Rust functions by class name, else a pool of PHP processes |
+//! | [`handler`] | who runs a job: Rust functions and HTTP endpoints by class name, else a pool of PHP processes |
 //! | [`control`] | what operators ask for by signals |
 //! | [`worker`] | the ledger (the one owner of all reservations), the attempt, the policy (pure), why it stops |
 //! | [`telemetry`] | consumers of events: job lines on stdout, log lines on stderr |
 //! | [`config`] | the only reader of environment, files and the PHP application |
 //! | [`doctor`] | what is wrong between the configuration and its Redis, in sentences |
-//! | [`events`], [`redis`], [`clock`] | leaves |
+//! | [`events`], [`redis`], [`sql`], [`clock`] | leaves |
 //!
 //! The rules, as absences: *php never knows queues; dialect never does I/O; policy never reads a clock; a handler never
 //! touches the queue's Redis keys; worker never names a framework; nothing but config reads HANDOVER_* or the app; the
@@ -46,6 +46,7 @@ pub mod clock;
 pub mod events;
 mod memory;
 pub mod redis;
+pub mod sql;
 
 pub use handler::Context;
 pub use job::{Exception, IntoOutcome, Job, Outcome};

@@ -49,3 +49,18 @@ fn an_unknown_name_is_refused_with_the_nearest() {
     assert_eq!(told.code, 1);
     assert!(told.stderr.contains("[concurency]") && told.stderr.contains("[concurrency]"), "{}", told.stderr);
 }
+
+#[test]
+fn routes_to_endpoints_stand_in_tables_of_their_own() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    app.set_file(
+        "handover.toml",
+        "tries = 2\n[[http]]\npattern = 'App\\Jobs\\Mail'\nurl = 'https://mail.internal/jobs'\nsecret = 'whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8='\n",
+    );
+    let mut worker = app.command(crate::support::worker_binary());
+    worker.args(["--once", "--sleep=0", "-v"]);
+    let told = Running::start(worker).finish().stderr;
+    assert!(told.contains("App\\Jobs\\Mail to https://mail.internal/jobs"), "{told}");
+    assert!(told.contains("tries [2] from ./handover.toml") && !told.contains("whsec_"), "{told}");
+}

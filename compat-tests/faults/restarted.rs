@@ -11,7 +11,7 @@ use crate::support::tally::Tally;
 
 const JOBS: usize = 2000;
 
-fn names() -> impl Iterator<Item = String> {
+fn names() -> impl Iterator<Item = String> + Clone {
     (0..JOBS).map(|n| format!("job-{n}"))
 }
 

@@ -5,6 +5,7 @@
 pub mod certificates;
 pub mod cluster;
 pub mod compare;
+pub mod database;
 pub mod differential;
 pub mod laravel;
 pub mod ports;

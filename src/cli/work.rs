@@ -16,7 +16,8 @@ pub(crate) async fn run(low: &Low) -> anyhow::Result<ExitCode> {
     if worker.has_no_handlers() {
         anyhow::bail!(
             "this binary has no handlers, so it would leave every job of [{queues}] to your PHP workers.\n\
-             hint: with --php it runs every job in PHP processes of its own. To run a class in Rust, write a worker of \
+             hint: with --php it runs every job in PHP processes of its own, with --http 'App\\Jobs\\*=https://host/jobs' it \
+             sends a class's jobs to an endpoint. To run a class in Rust, write a worker of \
              your own and start it here with the same flags:\n\n    \
              let worker = handover::Worker::from_args()?.handle(\"App\\\\Jobs\\\\SendWelcomeEmail\", welcome);\n    \
              Ok(worker.run().await?.exit_code())\n\n\

@@ -4,6 +4,7 @@
 //! Never writes to the app. Counterpart in PHP: the configuration repository after `artisan` has booted.
 
 mod cached;
+mod failed;
 mod found;
 mod guess;
 mod installed;
@@ -132,8 +133,8 @@ pub struct AppDatabase {
     pub name: String,
     /// `sqlite`, `mysql`, ...
     pub driver: Option<String>,
-    /// The database: a file for SQLite.
-    pub path: Option<String>,
+    /// The servers that a failed job may be written to.
+    pub servers: Vec<crate::sql::Server>,
     /// The table prefix.
     pub prefix: String,
 }

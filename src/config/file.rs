@@ -17,10 +17,13 @@ pub(super) const NAME: &str = "handover.toml";
 const PATHS: [&str; 1] = ["app"];
 
 /// Other tables that the file may hold, each with the part of the program that reads it.
+#[cfg(feature = "http")]
+const TABLES: [&str; 1] = ["http"];
+#[cfg(not(feature = "http"))]
 const TABLES: [&str; 0] = [];
 
-/// Puts the file's options behind flags and variables.
-pub(super) fn read_into(low: &mut Low, path: &Path) -> Result<(), Error> {
+/// Puts the file's options behind flags and variables; answers the whole, for who reads the other tables.
+pub(super) fn read_into(low: &mut Low, path: &Path) -> Result<Table, Error> {
     let odd = |what: String| Error::OddFile { path: path.to_owned(), what };
     let text = std::fs::read_to_string(path).map_err(|error| odd(format!("cannot be read: {error}")))?;
     let table: Table = text.parse().map_err(|error: toml::de::Error| {
@@ -45,7 +48,7 @@ pub(super) fn read_into(low: &mut Low, path: &Path) -> Result<(), Error> {
             value => put(low, path, name, value)?,
         }
     }
-    Ok(())
+    Ok(table)
 }
 
 fn put(low: &mut Low, path: &Path, name: &str, value: &Value) -> Result<(), Error> {

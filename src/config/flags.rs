@@ -22,6 +22,7 @@ pub fn arguments(command: Command) -> Command {
                 let arg = arg.value_name(value).num_args(0..=1).require_equals(true);
                 arg.default_missing_value("1").overrides_with(known.name)
             }
+            Some(value) if known.name == "http" => arg.value_name(value).action(ArgAction::Append),
             Some(value) => arg.value_name(value).allow_hyphen_values(true).overrides_with(known.name),
             None => arg.action(ArgAction::SetTrue).overrides_with(known.name),
         }
@@ -41,6 +42,11 @@ pub fn typed(matches: &ArgMatches) -> Low {
     }
     for known in OPTIONS {
         match known.value {
+            Some(_) if known.name == "http" => {
+                if let Some(routes) = matches.get_many::<String>(known.name) {
+                    low.flag(known.name, routes.map(String::as_str).collect::<Vec<_>>().join("\n"));
+                }
+            }
             Some(_) => {
                 if let Some(value) = matches.get_one::<String>(known.name) {
                     low.flag(known.name, value);

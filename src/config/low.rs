@@ -58,6 +58,21 @@ pub(super) const OPTIONS: &[Known] = &[
     ),
     known("php-max-jobs", Some("N"), "Replace a PHP process after so many jobs; 0 is never [default: 0]"),
     known("php-max-time", Some("SECONDS"), "Replace a PHP process after so long; 0 is never [default: 0]"),
+    #[cfg(feature = "http")]
+    known(
+        "http",
+        Some("PATTERN=URL"),
+        "Send the jobs of a class, or of a pattern such as App\\Jobs\\*, to this endpoint; may be given often",
+    ),
+    #[cfg(feature = "http")]
+    known(
+        "http-secret",
+        Some("SECRETS"),
+        "What HTTP requests are signed with: whsec_ and base64, or raw; several, separated by spaces, while one is \
+         replaced. Better given as HANDOVER_HTTP_SECRET: a command line can be seen by others",
+    ),
+    #[cfg(feature = "http")]
+    known("http-unsigned", None, "Send unsigned requests where there is no secret"),
     known(
         "lease",
         Some("SECONDS"),
@@ -124,8 +139,15 @@ impl fmt::Display for Source {
 }
 
 /// What was typed.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Low(BTreeMap<String, (String, Source)>);
+
+/// Names and sources alone: some of the values are secrets.
+impl fmt::Debug for Low {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter().map(|(name, (_, source))| (name, source))).finish()
+    }
+}
 
 impl Low {
     /// What a flag said. A flag beats a variable, whatever the order.
@@ -207,6 +229,13 @@ mod tests {
         assert_eq!(low.source("max-jobs").unwrap().to_string(), "HANDOVER_MAX_JOBS");
         let typo = low.variables(variable("HANDOVER_TRYS", "9")).unwrap_err();
         assert!(typo.to_string().contains("HANDOVER_TRYS"), "{typo}");
+    }
+
+    #[test]
+    fn what_was_typed_is_not_shown() {
+        let mut low = Low::default();
+        low.flag("redis", "redis://:hush@host");
+        assert_eq!(format!("{low:?}"), r#"{"redis": Flag}"#);
     }
 
     #[test]

@@ -9,6 +9,8 @@ mod doubts;
 mod file;
 #[cfg(feature = "cli")]
 pub mod flags;
+#[cfg(feature = "http")]
+mod http;
 mod low;
 mod start;
 mod tree;
@@ -22,13 +24,16 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 pub use app::{App, AppCache, AppDatabase, AppFailed, AppRedis};
+#[cfg(feature = "http")]
+pub use http::HttpRoute;
 pub use low::{Low, Source};
 
 use app::Reading;
 
 use crate::dialect::Laravel;
-use crate::failed::CacheLock;
+use crate::failed::{CacheLock, KeyedBy};
 use crate::handler::PoolOptions;
+use crate::sql;
 use crate::telemetry::Screen;
 use crate::worker::WorkerOptions;
 
@@ -53,6 +58,12 @@ pub struct Config {
     pub options: WorkerOptions,
     /// The pool of PHP processes; none where it has no children.
     pub php: PoolOptions,
+    /// Patterns and the endpoints that their jobs are sent to.
+    #[cfg(feature = "http")]
+    pub http: Vec<(String, crate::handler::Endpoint)>,
+    /// How they sign that have no secret of their own, those named in code included.
+    #[cfg(feature = "http")]
+    pub signing: crate::handler::Signing,
     /// Where failed jobs are kept.
     pub failed: Failed,
     /// Where health is asked for.
@@ -74,12 +85,16 @@ pub struct Config {
 /// Where failed jobs are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failed {
-    /// In a table of an SQLite file.
-    Sqlite {
-        /// The file.
-        path: PathBuf,
+    /// In a table of a database.
+    Database {
+        /// Its kind.
+        driver: sql::Driver,
+        /// The servers it may be on; for SQLite the file.
+        servers: Vec<sql::Server>,
         /// The table, prefix included.
         table: String,
+        /// What names its rows.
+        key: KeyedBy,
     },
     /// In a JSON file.
     File {
@@ -227,6 +242,13 @@ pub enum Error {
         /// The queue.
         queue: String,
     },
+    /// An `[[http]]` table that cannot be read.
+    #[cfg(feature = "http")]
+    #[error("A table [[http]] of the configuration file cannot be used: {what}.")]
+    HttpTable {
+        /// What is wrong, secrets left out.
+        what: String,
+    },
 }
 
 impl Config {
@@ -238,9 +260,10 @@ impl Config {
         let mut low = low.clone();
         let directory = |low: &Low| PathBuf::from(low.get("app").unwrap_or("."));
         let beside = Some(directory(&low).join(file::NAME)).filter(|path| path.is_file());
-        if let Some(path) = low.get("config").map(PathBuf::from).or(beside) {
-            file::read_into(&mut low, &path)?;
-        }
+        let path = low.get("config").map(PathBuf::from).or(beside);
+        let table = path.map(|path| file::read_into(&mut low, &path)).transpose()?;
+        #[cfg(not(feature = "http"))]
+        drop(table);
         let directory = directory(&low);
         let guess = low.is_on("guess-config");
         let environment = std::env::vars_os();
@@ -262,7 +285,14 @@ impl Config {
             Some(Err(Error::NoWayToRead { .. })) if enough_without => None,
             Some(read) => Some(read?),
         };
-        Self::complete(&low, app.as_ref(), &directory)
+        #[cfg_attr(not(feature = "http"), expect(unused_mut, reason = "only the routes are added"))]
+        let mut config = Self::complete(&low, app.as_ref(), &directory)?;
+        #[cfg(feature = "http")]
+        if let Some(table) = table {
+            config.http = http::routes(&low, &HttpRoute::from_toml(&table)?)?;
+            config.sources = config.told_sources(&low);
+        }
+        Ok(config)
     }
 
     fn complete(low: &Low, app: Option<&App>, directory: &Path) -> Result<Self, Error> {
@@ -322,6 +352,10 @@ impl Config {
             options,
             failed: failed(app, directory),
             php,
+            #[cfg(feature = "http")]
+            http: http::routes(low, &[])?,
+            #[cfg(feature = "http")]
+            signing: http::signing(low),
             health: low.get("health").map(str::to_owned),
             timezone: zone,
             output_timezone: timezone(app.and_then(|app| app.output_timezone.as_deref())).unwrap_or(zone),
@@ -372,6 +406,15 @@ impl Config {
             ("concurrency", self.options.concurrency.to_string(), false),
             ("php", self.php.children.to_string(), false),
         ];
+        #[cfg(feature = "http")]
+        let rows = {
+            let to = |(pattern, endpoint): &(String, crate::handler::Endpoint)| {
+                format!("{pattern} to {}", endpoint.shown())
+            };
+            let routes: Vec<String> = self.http.iter().map(to).collect();
+            let routes = (!routes.is_empty()).then(|| ("http", routes.join(", "), false));
+            rows.into_iter().chain(routes)
+        };
         let row = |(name, value, of_app): (&str, String, bool)| {
             let mut line = String::new();
             let _ = write!(line, "{name} [{value}] from {}", from(name, of_app));
@@ -511,17 +554,29 @@ fn larger<'a>(backoff: &'a str, delay: &'a str) -> &'a str {
 fn failed(app: Option<&App>, directory: &Path) -> Failed {
     let Some(app) = app else { return Failed::Null };
     let AppFailed { driver, table, database, path, limit, locks } = &app.failed;
-    match (driver.as_str(), database.driver.as_deref(), &database.path) {
+    let key = match driver.as_str() {
+        "database-uuids" => Some(KeyedBy::Uuid),
+        "database" => Some(KeyedBy::Id),
+        _ => None,
+    };
+    match (driver.as_str(), key, database.driver.as_deref().and_then(sql::Driver::named)) {
         ("null", ..) => Failed::Null,
         ("file", ..) if app.version() >= (10, 10) => {
             let prefixed = app.version() >= (12, 36);
             let lock = CacheLock { folder: directory.join(locks), prefixed };
             Failed::File { path: directory.join(path), limit: *limit, lock }
         }
-        ("database-uuids", Some("sqlite"), Some(path)) => {
-            Failed::Sqlite { path: directory.join(path), table: format!("{}{table}", database.prefix) }
+        (_, Some(key), Some(driver)) => {
+            let mut servers = database.servers.clone();
+            for server in servers.iter_mut().filter(|_| driver == sql::Driver::Sqlite) {
+                server.database = directory.join(&server.database).display().to_string();
+            }
+            Failed::Database { driver, servers, table: format!("{}{table}", database.prefix), key }
         }
-        (_, database, _) => Failed::App(format!("{driver} on {}", database.unwrap_or("no database"))),
+        (_, Some(_), None) => {
+            Failed::App(format!("{driver} on {}", database.driver.as_deref().unwrap_or("no database")))
+        }
+        _ => Failed::App(driver.clone()),
     }
 }
 

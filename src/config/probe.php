@@ -36,11 +36,21 @@ if ($app->bound('queue.routes') && property_exists($app['queue.routes'], 'forwar
     }
 }
 
+try {
+    // What queue:work itself would write to: a package may have put something else in its place.
+    $failer = get_class($app['queue.failer']);
+} catch (Throwable $e) {
+    $failer = null;
+}
+
 echo "\n$marker".json_encode($plain([
     'version' => $app->version(),
     'storage' => $app->storagePath(),
     'horizon' => class_exists('Laravel\Horizon\HorizonServiceProvider', false),
     'forwards' => $forwards,
+    'failer' => $failer,
+    // Where PHP's client library goes for the host localhost.
+    'mysql_socket' => ini_get('pdo_mysql.default_socket') ?: null,
     'config' => [
         'app' => ['timezone' => $config['app.timezone']],
         'queue' => $config['queue'],

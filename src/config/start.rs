@@ -1,8 +1,8 @@
 //! A worker as its app configures it: `Worker::from_env`, and with flags `Worker::from_args`.
 
 use crate::config::{Config, Failed, Low};
-#[cfg(feature = "sqlite")]
-use crate::failed::SqliteStore;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+use crate::failed::DatabaseStore;
 use crate::failed::{FileStore, NullStore};
 use crate::job::Exception;
 use crate::queue::{RedisQueue, RedisQueueOptions};
@@ -72,6 +72,12 @@ impl Worker {
             .pool(config.php.clone())
             .on_event(telemetry::job_lines(config.screen, config.output_timezone))
             .on_event(telemetry::log());
+        #[cfg(feature = "http")]
+        let worker = {
+            let routes = config.http.iter();
+            let worker = worker.signing(config.signing.clone());
+            routes.fold(worker, |worker, (pattern, endpoint)| worker.http(pattern, endpoint.clone()))
+        };
         #[cfg(feature = "health")]
         let worker = match &config.health {
             Some(address) => worker.health_at(address),
@@ -88,13 +94,18 @@ impl Worker {
             config.doubts().iter().filter(told).for_each(|doubt| tracing::warn!("{doubt}"));
         }
         Ok(match &config.failed {
-            #[cfg(feature = "sqlite")]
-            Failed::Sqlite { path, table } => {
-                worker.failed_jobs(SqliteStore::open(path, table, config.timezone)?)
+            Failed::Database { driver, .. } if let Some(feature) = driver.missing_feature() => {
+                let store = format!("{feature}, which this build lacks the feature `{feature}` for");
+                worker.failed_jobs_by_the_app(&store)
             }
-            #[cfg(not(feature = "sqlite"))]
-            Failed::Sqlite { .. } => {
-                worker.failed_jobs_by_the_app("sqlite, which this build lacks the feature `sqlite` for")
+            #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+            Failed::Database { driver, servers, table, key } => {
+                let database = crate::sql::Database::new(*driver, servers.clone());
+                worker.failed_jobs(DatabaseStore::new(database, table, *key, config.timezone)?)
+            }
+            #[cfg(not(any(feature = "mysql", feature = "postgres", feature = "sqlite")))]
+            Failed::Database { .. } => {
+                worker.failed_jobs_by_the_app("a database, and this build speaks to none")
             }
             Failed::File { path, limit, lock } => {
                 worker.failed_jobs(FileStore::new(path, *limit, lock.clone(), config.timezone))

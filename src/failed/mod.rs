@@ -4,18 +4,18 @@
 //! between the two leaves a job in both places, never in none.
 //! Counterpart in PHP: `Illuminate\Queue\Failed\FailedJobProviderInterface`.
 
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+mod database;
 mod file;
 mod null;
-#[cfg(feature = "sqlite")]
-mod sqlite;
 
 use bytes::Bytes;
 use uuid::Uuid;
 
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+pub use database::DatabaseStore;
 pub use file::{CacheLock, FileStore};
 pub use null::NullStore;
-#[cfg(feature = "sqlite")]
-pub use sqlite::SqliteStore;
 
 use crate::job::Payload;
 use crate::queue::BoxFuture;
@@ -40,9 +40,8 @@ pub struct FailedJob {
 impl FailedJob {
     /// The record of a job that failed at this Unix second.
     pub fn new(connection: &str, queue: &str, payload: &Payload, exception: String, failed_at: i64) -> Self {
-        let uuid = payload.uuid().filter(|uuid| !uuid.is_empty());
         FailedJob {
-            uuid: uuid.unwrap_or_else(|| Uuid::new_v5(&Uuid::NAMESPACE_OID, payload.raw()).to_string()),
+            uuid: Self::uuid_of(payload),
             connection: connection.to_owned(),
             queue: queue.to_owned(),
             payload: payload.raw().clone(),
@@ -50,6 +49,20 @@ impl FailedJob {
             failed_at,
         }
     }
+
+    fn uuid_of(payload: &Payload) -> String {
+        let uuid = payload.uuid().filter(|uuid| !uuid.is_empty());
+        uuid.unwrap_or_else(|| Uuid::new_v5(&Uuid::NAMESPACE_OID, payload.raw()).to_string())
+    }
+}
+
+/// What names a row of a table of failed jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyedBy {
+    /// The driver `database-uuids`: a column with the job's uuid.
+    Uuid,
+    /// The driver `database`: the number that the table gives it.
+    Id,
 }
 
 /// Keeps failed jobs.
@@ -83,7 +96,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The database refused.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
     #[error("{doing} in table [{table}]: {source}")]
     Sql {
         /// What we were doing.
@@ -91,6 +104,19 @@ pub enum Error {
         /// The table.
         table: String,
         /// What the database said.
-        source: sqlx::Error,
+        source: crate::sql::Error,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_without_uuid_gets_one_from_its_bytes() {
+        let uuid = |json: &'static str| FailedJob::uuid_of(&Payload::parse(json.as_bytes()).unwrap());
+        assert_eq!(uuid("{}"), uuid("{}"));
+        assert_ne!(uuid("{}"), uuid("{ }"));
+        assert_eq!(uuid(r#"{"uuid":"a"}"#), "a");
+    }
 }

@@ -20,6 +20,16 @@ pub struct Context {
     deadline: Option<Instant>,
     stopping: CancellationToken,
     lost: Arc<AtomicBool>,
+    bounds: Bounds,
+}
+
+/// What the worker's rules say of this attempt.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Bounds {
+    /// Attempts; 0 is unlimited.
+    pub(crate) max_tries: i64,
+    /// How long the job would wait if this attempt threw.
+    pub(crate) backoff: Duration,
 }
 
 impl Context {
@@ -29,8 +39,9 @@ impl Context {
         deadline: Option<Instant>,
         stopping: CancellationToken,
         lost: Arc<AtomicBool>,
+        bounds: Bounds,
     ) -> Self {
-        Context { job, state, deadline, stopping, lost }
+        Context { job, state, deadline, stopping, lost, bounds }
     }
 
     /// The job of this attempt.
@@ -51,6 +62,16 @@ impl Context {
     /// How long the attempt may still run; `None` where the job has no timeout.
     pub fn time_left(&self) -> Option<Duration> {
         self.deadline.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    /// How many attempts the job has, by itself or by `--tries`; 0 is no limit.
+    pub fn max_tries(&self) -> i64 {
+        self.bounds.max_tries
+    }
+
+    /// How long the job would wait if this attempt threw: its own back-off, else `--backoff`.
+    pub fn backoff(&self) -> Duration {
+        self.bounds.backoff
     }
 
     /// Waits until the worker has been told to stop at once: for work that ends itself in order.

@@ -4,12 +4,17 @@
 //! answers with an [`Outcome`] and the worker settles. Counterpart in PHP: `Illuminate\Queue\CallQueuedHandler`.
 
 mod context;
+#[cfg(feature = "http")]
+pub(crate) mod http;
 mod native;
 pub(crate) mod php;
 mod router;
 
 pub use crate::job::Interrupted;
+pub(crate) use context::Bounds;
 pub use context::{Context, State};
+#[cfg(feature = "http")]
+pub use http::{Endpoint, EndpointError, Secret, Signing};
 pub use native::Native;
 pub use php::PoolOptions;
 pub use router::{Route, Routes};
@@ -24,6 +29,12 @@ use crate::queue::BoxFuture;
 pub trait Handler: Send + Sync + 'static {
     /// Runs it; how it ended is the answer, also where it ended badly.
     fn run(&self, ctx: Context) -> BoxFuture<'static, Outcome>;
+
+    /// True where what the future began may go on when it is dropped: an endpoint does not see that nobody waits any
+    /// more. A job that timed out there is not run again before its `retry_after` is over.
+    fn goes_on_when_dropped(&self) -> bool {
+        false
+    }
 }
 
 /// A function of the context alone is a handler: it sees the payload undecoded.

@@ -71,7 +71,7 @@ impl Routes {
     }
 }
 
-/// What this job asks for that no handler of ours can give: skipping it in silence would break the app's promise.
+/// What this job asks for that no handler of ours, an endpoint included, can give: skipping it in silence would break the app's promise.
 fn only_php(payload: &Payload) -> Option<&'static str> {
     if payload.max_exceptions().is_some() {
         return Some("its maxExceptions are counted in the app's cache");

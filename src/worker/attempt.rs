@@ -16,7 +16,7 @@ use super::policy::{self, Attempt, Limits};
 use super::pooled;
 use crate::events::{Event, Fate};
 use crate::failed::FailedJob;
-use crate::handler::{Context, Handler};
+use crate::handler::{Bounds, Context, Handler};
 use crate::job::{Exception, Interrupted, Job, Outcome, Settlement};
 
 /// What an attempt needs beside its job.
@@ -66,6 +66,7 @@ pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
         name: job.name(),
         now: clock.now(),
         retry_at: ticket.reserved_at + options.retry_after,
+        goes_on: ticket.handler.goes_on_when_dropped(),
     };
     let now = attempt.now;
     match policy::decide(outcome, &limits, attempt, options, rules) {
@@ -111,6 +112,10 @@ async fn run(ticket: &Ticket, limits: &Limits, shared: &Shared) -> Option<Outcom
         deadline,
         ticket.hand_back.clone(),
         ticket.lost.clone(),
+        Bounds {
+            max_tries: limits.max_tries.max(0),
+            backoff: Duration::from_secs(limits.backoff_after(ticket.job.attempts).max(0) as u64),
+        },
     );
     let handler = ticket.handler.clone();
     let mut task = tokio::spawn(async move { handler.run(context).await });

@@ -32,6 +32,8 @@ use crate::control;
 use crate::dialect::Rules;
 use crate::events::{Event, Events};
 use crate::failed::{FailedJobStore, NullStore};
+#[cfg(feature = "http")]
+use crate::handler::http;
 use crate::handler::php::Pool;
 use crate::handler::{Context, Handler, Native, PoolOptions, Routes, State};
 use crate::job::IntoOutcome;
@@ -45,6 +47,11 @@ pub(crate) struct Shared {
     pub(crate) options: WorkerOptions,
     pub(crate) rules: Rules,
     pub(crate) routes: Routes,
+    /// Routes to endpoints, which become handlers when the worker starts.
+    #[cfg(feature = "http")]
+    pub(crate) endpoints: Vec<(String, http::Endpoint)>,
+    #[cfg(feature = "http")]
+    pub(crate) signing: http::Signing,
     pub(crate) state: State,
     /// `None` where only the app itself can write it, through a PHP child.
     pub(crate) failed: Option<Arc<dyn FailedJobStore>>,
@@ -104,6 +111,10 @@ impl Worker {
             options: WorkerOptions::default(),
             rules: Rules::default(),
             routes: Routes::default(),
+            #[cfg(feature = "http")]
+            endpoints: Vec::new(),
+            #[cfg(feature = "http")]
+            signing: http::Signing::default(),
             state: State::default(),
             failed: Some(Arc::new(NullStore)),
             app_store: String::new(),
@@ -135,6 +146,33 @@ impl Worker {
     #[must_use]
     pub fn route(mut self, pattern: &str, handler: impl Handler) -> Self {
         self.0.routes.insert(pattern, Arc::new(handler));
+        self
+    }
+
+    /// The endpoint of a class, or of all classes a pattern names: each attempt is one signed POST, and its answer is
+    /// the outcome. A URL is enough where [`http_secret`](Self::http_secret) or the configuration names a secret. Goes
+    /// before a handler of the same pattern.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn http(mut self, pattern: &str, endpoint: impl Into<http::Endpoint>) -> Self {
+        self.0.endpoints.push((pattern.to_owned(), endpoint.into()));
+        self
+    }
+
+    /// What requests to endpoints without a secret of their own are signed with: `whsec_` and base64, or raw; several,
+    /// separated by spaces, while one takes the place of another.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn http_secret(mut self, secrets: &str) -> Self {
+        self.0.signing.secrets = http::Secret::several(secrets);
+        self
+    }
+
+    /// The same as a value, and whether requests may go unsigned where there is no secret.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn signing(mut self, signing: http::Signing) -> Self {
+        self.0.signing = signing;
         self
     }
 
@@ -254,6 +292,10 @@ impl Worker {
 
     /// True where no handler was registered and there is no pool: such a worker would hand back every job.
     pub fn has_no_handlers(&self) -> bool {
+        #[cfg(feature = "http")]
+        if !self.0.endpoints.is_empty() {
+            return false;
+        }
         self.0.routes.is_empty() && self.0.php.children == 0
     }
 
@@ -265,13 +307,16 @@ impl Worker {
     /// Works until a signal or an option ends it.
     ///
     /// # Errors
-    /// Where signals cannot be listened to, or nobody could record a failed job. Trouble with Redis is not an error: it
+    /// Where signals cannot be listened to, nobody could record a failed job, or an endpoint cannot be used. Trouble with Redis is not an error: it
     /// is told as an event and waited out.
-    pub async fn run(self) -> std::io::Result<StopReason> {
+    #[cfg_attr(not(feature = "http"), expect(unused_mut, reason = "only endpoints change it"))]
+    pub async fn run(mut self) -> std::io::Result<StopReason> {
+        #[cfg(feature = "http")]
+        self.reach_endpoints()?;
         if self.0.failed.is_none() && self.0.php.children == 0 {
             return Err(std::io::Error::other(format!(
-                "queue.failed keeps failed jobs by [{}]; Handover itself writes database-uuids on sqlite, file (Laravel \
-                 10.10 on) and null, so far. With --php the app writes them.",
+                "queue.failed keeps failed jobs by [{}]; Handover itself writes database-uuids and database on mysql, \
+                 mariadb, pgsql and sqlite, file (Laravel 10.10 on) and null. With --php the app writes them.",
                 self.0.app_store
             )));
         }
@@ -296,11 +341,25 @@ impl Worker {
     /// Works until the queues are empty and nothing runs, deaf to signals: for tests of handlers.
     ///
     /// # Errors
-    /// None at present; the type leaves room for a queue that cannot be read.
+    /// Where an endpoint cannot be used.
     pub async fn drain(mut self) -> std::io::Result<StopReason> {
+        #[cfg(feature = "http")]
+        self.reach_endpoints()?;
         self.0.options.stop_when_empty = true;
         let (_open, deaf) = mpsc::unbounded_channel();
         Ok(self.work(deaf).await)
+    }
+
+    /// Makes handlers of the routes to endpoints, all on one client.
+    #[cfg(feature = "http")]
+    fn reach_endpoints(&mut self) -> std::io::Result<()> {
+        let Shared { endpoints, signing, routes, clock, .. } = &mut self.0;
+        let endpoints = std::mem::take(endpoints).into_iter();
+        let endpoints = endpoints.map(|(pattern, endpoint)| (pattern, endpoint.or_by(signing))).collect();
+        for (pattern, handler) in http::handlers(endpoints, clock).map_err(std::io::Error::other)? {
+            routes.insert(&pattern, Arc::new(handler));
+        }
+        Ok(())
     }
 
     async fn work(self, signals: mpsc::UnboundedReceiver<control::Signal>) -> StopReason {

@@ -95,6 +95,8 @@ pub struct Attempt<'a> {
     pub now: i64,
     /// Unix second at which stock's reservation of this attempt would end.
     pub retry_at: i64,
+    /// What it began may go on though it was ended: an endpoint's work.
+    pub goes_on: bool,
 }
 
 /// What is done about an outcome.
@@ -105,7 +107,7 @@ pub fn decide(
     options: &WorkerOptions,
     rules: &Rules,
 ) -> Settlement {
-    let Attempt { attempts, name, now, retry_at } = attempt;
+    let Attempt { attempts, name, now, retry_at, goes_on } = attempt;
     match outcome {
         Outcome::Completed | Outcome::Deleted => Settlement::Delete,
         Outcome::Released(delay) => {
@@ -118,12 +120,17 @@ pub fn decide(
         Outcome::TimedOut if limits.fail_on_timeout || spent(limits, attempts, now, rules) => {
             Settlement::Fail(Exception::new(rules.timeout_class, format!("{name}{}", rules.timed_out)))
         }
-        Outcome::TimedOut if limits.own_backoff => {
-            Settlement::Release { at: now + limits.backoff_after(attempts) }
+        Outcome::TimedOut => {
+            let backoff = limits.own_backoff.then(|| now + limits.backoff_after(attempts));
+            // Overlap locks and endpoints are tuned to the pause that a killed PHP worker leaves.
+            let pause = if options.timeout_release_now { now } else { retry_at.max(now) };
+            let at = match backoff {
+                Some(at) if goes_on => at.max(pause),
+                Some(at) => at,
+                None => pause,
+            };
+            Settlement::Release { at }
         }
-        Outcome::TimedOut if options.timeout_release_now => Settlement::Release { at: now },
-        // Overlap locks and endpoints are tuned to the pause that a killed PHP worker leaves.
-        Outcome::TimedOut => Settlement::Release { at: retry_at.max(now) },
     }
 }
 
@@ -143,7 +150,7 @@ mod tests {
     }
 
     fn after_throw(json: &str, attempts: i64, options: &WorkerOptions, rules: &Rules) -> Option<i64> {
-        let attempt = Attempt { attempts, name: "A", now: NOW, retry_at: NOW + 90 };
+        let attempt = Attempt { attempts, name: "A", now: NOW, retry_at: NOW + 90, goes_on: false };
         match decide(
             Outcome::Threw(Exception::msg("boom")),
             &limits(json, options, rules),
@@ -231,7 +238,7 @@ mod tests {
     #[test]
     fn a_timeout_fails_or_waits_out_the_reservation() {
         let newest = Rules::default();
-        let attempt = Attempt { attempts: 1, name: "A", now: NOW, retry_at: NOW + 30 };
+        let attempt = Attempt { attempts: 1, name: "A", now: NOW, retry_at: NOW + 30, goes_on: false };
         let at = |json: &str, options: &WorkerOptions| {
             decide(Outcome::TimedOut, &limits(json, options, &newest), attempt, options, &newest)
         };
@@ -241,6 +248,25 @@ mod tests {
         assert_eq!(at(r#"{"backoff":"5"}"#, &tries(3)), Settlement::Release { at: NOW + 5 });
         let now = WorkerOptions { timeout_release_now: true, ..tries(3) };
         assert_eq!(at("{}", &now), Settlement::Release { at: NOW });
+    }
+
+    #[test]
+    fn a_timeout_at_an_endpoint_waits_out_the_reservation_whatever_its_back_off() {
+        let newest = Rules::default();
+        let attempt = Attempt { attempts: 1, name: "A", now: NOW, retry_at: NOW + 30, goes_on: true };
+        let at = |json: &str, options: &WorkerOptions| {
+            decide(Outcome::TimedOut, &limits(json, options, &newest), attempt, options, &newest)
+        };
+        let now = WorkerOptions { timeout_release_now: true, ..tries(3) };
+        for (json, options, seconds) in [
+            ("{}", &tries(3), 30),
+            (r#"{"backoff":"5"}"#, &tries(3), 30),
+            (r#"{"backoff":"45"}"#, &tries(3), 45),
+            ("{}", &now, 0),
+            (r#"{"backoff":"5"}"#, &now, 5),
+        ] {
+            assert_eq!(at(json, options), Settlement::Release { at: NOW + seconds }, "{json}");
+        }
     }
 
     #[test]

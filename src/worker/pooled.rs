@@ -222,7 +222,7 @@ async fn bury(
     let outcome = if timed_out { Outcome::TimedOut } else { Outcome::Threw(exception.clone()) };
     let now = clock.now();
     let retry_at = ticket.reserved_at + options.retry_after;
-    let attempt = Attempt { attempts: job.attempts, name: job.name(), now, retry_at };
+    let attempt = Attempt { attempts: job.attempts, name: job.name(), now, retry_at, goes_on: false };
     match policy::decide(outcome, limits, attempt, options, rules) {
         Settlement::Fail(exception) => {
             let Ticket { reserved, desk, hand_back, .. } = ticket;

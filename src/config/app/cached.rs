@@ -43,6 +43,8 @@ impl Cached {
             version: "13.26.0".to_owned(),
             storage: directory.join("storage"),
             forwards: Vec::new(),
+            failer: None,
+            mysql_socket: None,
             origin: "the app's cached configuration".to_owned(),
             warnings: Vec::new(),
         };

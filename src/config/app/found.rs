@@ -24,6 +24,10 @@ pub(in crate::config) struct Found {
     pub(in crate::config) horizon: bool,
     /// `Queue::forward`: a queue, the connection it is for and the queue in its place, where they are named.
     pub(in crate::config) forwards: Vec<(String, Option<String>, Option<String>)>,
+    /// The class that keeps failed jobs, where the app was asked.
+    pub(in crate::config) failer: Option<String>,
+    /// `pdo_mysql.default_socket`, where PHP was asked.
+    pub(in crate::config) mysql_socket: Option<String>,
     /// The array.
     pub(in crate::config) config: Tree,
     /// Who read it, as it stands behind "from".
@@ -39,6 +43,8 @@ struct Answer {
     storage: PathBuf,
     horizon: bool,
     forwards: Vec<(String, Option<String>, Option<String>)>,
+    failer: Option<String>,
+    mysql_socket: Option<String>,
     config: serde_json::Value,
 }
 
@@ -83,6 +89,8 @@ impl Found {
             storage: answer.storage,
             horizon: answer.horizon,
             forwards: answer.forwards,
+            failer: answer.failer,
+            mysql_socket: answer.mysql_socket,
             config: answer.config.into(),
             origin: "the app".to_owned(),
             warnings: Vec::new(),

@@ -39,7 +39,17 @@ pub(super) fn guessed(directory: &Path, dotenv: &Dotenv) -> Result<Found, Error>
     let horizon = installed::horizon(&directory);
     let storage = directory.join("storage");
     let origin = "a guess".to_owned();
-    Ok(Found { version, storage, horizon, forwards: Vec::new(), config, origin, warnings })
+    Ok(Found {
+        version,
+        storage,
+        horizon,
+        forwards: Vec::new(),
+        failer: None,
+        mysql_socket: None,
+        config,
+        origin,
+        warnings,
+    })
 }
 
 struct Skeleton<'a> {

@@ -7,9 +7,8 @@ use std::path::Path;
 
 use super::super::Error;
 use super::super::tree::Tree;
-use super::super::url;
 use super::found::Found;
-use super::{App, AppCache, AppDatabase, AppFailed, redis};
+use super::{App, AppCache, failed, redis};
 
 impl App {
     /// What this configuration says of one queue connection; an empty name stands for the default one.
@@ -74,7 +73,7 @@ fn resolved(found: &Found, connection: &str) -> Result<App, String> {
         forwards: found.forwards.iter().filter_map(for_this).collect(),
         cache: cache(config)?,
         redis,
-        failed: failed(found)?,
+        failed: failed::resolved(found)?,
         version: found.version.clone(),
         origin: found.origin.clone(),
         warnings: found.warnings.clone(),
@@ -86,40 +85,4 @@ fn cache(config: &Tree) -> Result<AppCache, String> {
     let store = text(config, "cache.default")?.unwrap_or_else(|| "null".to_owned());
     let driver = text(config, &format!("cache.stores.{store}.driver"))?;
     Ok(AppCache { driver: driver.unwrap_or_else(|| store.clone()), store })
-}
-
-fn failed(found: &Found) -> Result<AppFailed, String> {
-    let config = &found.config;
-    let settings = config.get("queue.failed").cloned().unwrap_or_default();
-    let text_of = |path: &str| text(config, path);
-    let driver = match settings.at("driver") {
-        Some(_) => text_of("queue.failed.driver")?.unwrap_or_else(|| "null".to_owned()),
-        None if settings.get("table").is_some() => "database".to_owned(),
-        None => "null".to_owned(),
-    };
-    let name = match text_of("queue.failed.database")? {
-        Some(name) => name,
-        None => text_of("database.default")?.unwrap_or_default(),
-    };
-    let connection = config.get(&format!("database.connections.{name}")).cloned().unwrap_or_default();
-    let connection =
-        url::parsed(&connection).map_err(|what| format!("database.connections.{name} {what}"))?;
-    let of_storage = |path: &str| found.storage.join(path).display().to_string();
-    let locks = match text_of("cache.stores.file.lock_path")? {
-        Some(path) => Some(path),
-        None => text_of("cache.stores.file.path")?,
-    };
-    Ok(AppFailed {
-        driver,
-        table: text_of("queue.failed.table")?.unwrap_or_else(|| "failed_jobs".to_owned()),
-        path: text_of("queue.failed.path")?.unwrap_or_else(|| of_storage("framework/cache/failed-jobs.json")),
-        limit: int(config, "queue.failed.limit")?.and_then(|limit| limit.try_into().ok()).unwrap_or(100),
-        locks: locks.unwrap_or_else(|| of_storage("framework/cache/data")),
-        database: AppDatabase {
-            name,
-            driver: text(&connection, "driver")?,
-            path: text(&connection, "database")?,
-            prefix: text(&connection, "prefix")?.unwrap_or_default(),
-        },
-    })
 }
