@@ -1,5 +1,10 @@
 //! The one run of the app's own PHP: what it finds in apps of many shapes, and what is said where it cannot.
 
+mod cached;
+mod recorded;
+mod toml;
+mod unread;
+
 use serde_json::json;
 
 use crate::support::laravel::App;
@@ -14,7 +19,7 @@ fn inspect(app: &App, words: &[&str]) -> Finished {
 }
 
 /// Replaces a part of a file of the app.
-fn edit(app: &App, file: &str, from: &str, to: &str) {
+pub(crate) fn edit(app: &App, file: &str, from: &str, to: &str) {
     let text = std::fs::read_to_string(app.path(file)).unwrap();
     assert!(text.contains(from), "{file} has no {from:?}");
     app.set_file(file, &text.replacen(from, to, 1));
@@ -91,29 +96,46 @@ fn a_connection_of_its_own_with_its_own_redis_database_and_prefix() {
     assert!(shown.stdout.contains("Shop@sell attempts 0"), "{}", shown.stdout);
 }
 
-#[test]
-fn a_url_with_user_password_and_database() {
-    let redis = Redis::start_tcp(&[]);
-    let () = redis.query(&["ACL", "SETUSER", "worker", "on", ">p@ss/w", "~*", "&*", "+@all"]);
-    let () = redis.query(&["ACL", "SETUSER", "default", "off"]);
-    let mut app = App::new(&Redis::start());
-    let url = format!("redis://worker:p%40ss%2Fw@127.0.0.1:{}/3", redis.port());
-    let jobs = format!("'redis' => [ 'jobs' => ['url' => '{url}', 'host' => 'elsewhere'],");
-    edit(&app, "config/database.php", "'redis' => [", &jobs);
-    edit(
-        &app,
-        "config/queue.php",
-        "'connections' => [",
-        "'connections' => [ 'shop' => ['driver' => 'redis', 'connection' => 'jobs', 'queue' => 'orders'],",
+/// An app whose queue `shop` is on a Redis connection of this entry, which one job was pushed to by PHP.
+fn shop(redis: &str) -> App {
+    let app = App::new(&Redis::start());
+    edit(&app, "config/database.php", "'redis' => [", &format!("'redis' => [ {redis}"));
+    let queue =
+        "'connections' => [ 'shop' => ['driver' => 'redis', 'connection' => 'jobs', 'queue' => 'orders'],";
+    edit(&app, "config/queue.php", "'connections' => [", queue);
+    let push =
+        "app('queue')->connection('shop')->pushRaw('{\"job\":\"Shop@sell\",\"attempts\":4}', 'orders');";
+    let script = format!(
+        "<?php $app = require 'bootstrap/app.php'; $app->make(Illuminate\\Contracts\\Console\\Kernel::class)->bootstrap(); {push}"
     );
-    app.set_env("REDIS_PREFIX", "p_");
-    let client = redis::Client::open(url).unwrap();
-    let mut connection = client.get_connection().unwrap();
-    let () = redis::cmd("RPUSH")
-        .arg("p_queues:orders")
-        .arg(r#"{"job":"Shop@sell","attempts":4}"#)
-        .query(&mut connection)
-        .unwrap();
+    app.set_file("push.php", &script);
+    let mut php = app.command("php");
+    php.arg("push.php");
+    let pushed = Running::start(php).finish();
+    assert_eq!(pushed.code, 0, "{}{}", pushed.stdout, pushed.stderr);
+    app
+}
+
+#[test]
+fn a_url_with_password_and_database_and_a_user_that_this_laravel_does_not_send() {
+    let redis = Redis::start_tcp(&[]);
+    let () = redis.query(&["CONFIG", "SET", "requirepass", "p@ss/w"]);
+    let url = format!("redis://h:p%40ss%2Fw@127.0.0.1:{}/3?prefix=q_", redis.port());
+    let app = shop(&format!("'jobs' => ['url' => '{url}', 'host' => 'elsewhere'],"));
+    let shown = inspect(&app, &["shop"]);
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    assert!(shown.stdout.contains("Shop@sell attempts 4"), "{}", shown.stdout);
+}
+
+#[test]
+fn a_user_and_password_that_are_a_pair() {
+    let redis = Redis::start_tcp(&[]);
+    let () = redis.query(&["ACL", "SETUSER", "worker", "on", ">p@ss:w", "~*", "&*", "+@all"]);
+    let () = redis.query(&["ACL", "SETUSER", "default", "off"]);
+    let port = redis.port();
+    let app = shop(&format!(
+        "'jobs' => ['host' => '127.0.0.1', 'port' => {port}, 'password' => ['worker', 'p@ss:w'], 'database' => 3],"
+    ));
     let shown = inspect(&app, &["shop"]);
     assert_eq!(shown.code, 0, "{}", shown.stderr);
     assert!(shown.stdout.contains("Shop@sell attempts 4"), "{}", shown.stdout);
@@ -211,4 +233,39 @@ fn a_queue_without_braces_on_a_cluster_is_refused_in_a_sentence() {
     let told = inspect(&app, &["shop"]);
     assert_ne!(told.code, 0);
     assert!(told.stderr.contains("as in [{orders}]"), "{}", told.stderr);
+}
+
+#[test]
+fn a_forwarded_queue_is_worked_under_the_name_of_the_other() {
+    let redis = Redis::start();
+    let mut app = App::new(&redis);
+    app.set_env("APP_PROVIDERS", "App\\\\Providers\\\\Forwards");
+    // As Laravel 13.26 keeps them; this one knows nothing of them.
+    app.set_file(
+        "app/Providers/Forwards.php",
+        "<?php\nnamespace App\\Providers;\nclass Routes { protected $forwards = ['old' => ['redis', 'default'], 'else' => ['sqs', 'default'], 'moved' => ['redis', null]]; }\n\
+         class Forwards extends \\Illuminate\\Support\\ServiceProvider { public function register() { $this->app->instance('queue.routes', new Routes); } }\n",
+    );
+    app.push(&json!([{"job": "Succeed", "args": ["a"]}]));
+    assert!(inspect(&app, &["--queue=old"]).stdout.contains("pending: 1"));
+    assert!(inspect(&app, &["--queue=else,moved"]).stdout.contains("pending: 0"));
+}
+
+#[test]
+fn each_connection_of_the_app_has_its_own_settings() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    let other = "'connections' => [ 'other' => ['driver' => 'redis', 'connection' => 'cache', 'queue' => 'slow', 'retry_after' => 600],";
+    edit(&app, "config/queue.php", "'connections' => [", other);
+    for (connection, lines) in [
+        ("redis", ["queue [default] from the app", "lease [90] from the app"]),
+        ("other", ["queue [slow] from the app", "lease [600] from the app"]),
+    ] {
+        let mut worker = app.command(crate::support::worker_binary());
+        worker.args([connection, "--once", "--sleep=0", "-v"]);
+        let told = Running::start(worker).finish().stderr;
+        assert!(lines.iter().all(|line| told.contains(line)), "{connection}: {told}");
+    }
+    let told = inspect(&app, &["none"]);
+    assert!(told.code == 1 && told.stderr.contains("[none]"), "{}", told.stderr);
 }

@@ -18,6 +18,7 @@
 //! | [`worker`] | the ledger (the one owner of all reservations), the attempt, the policy (pure), why it stops |
 //! | [`telemetry`] | consumers of events: job lines on stdout, log lines on stderr |
 //! | [`config`] | the only reader of environment, files and the PHP application |
+//! | [`doctor`] | what is wrong between the configuration and its Redis, in sentences |
 //! | [`events`], [`redis`], [`sql`], [`clock`] | leaves |
 //!
 //! The rules, as absences: *php never knows queues; dialect never does I/O; policy never reads a clock; a handler never
@@ -38,6 +39,7 @@ pub mod control;
 pub mod worker;
 
 pub mod config;
+pub mod doctor;
 pub mod telemetry;
 
 pub mod clock;

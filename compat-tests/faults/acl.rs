@@ -15,6 +15,7 @@ const NEEDED: &[&str] = &[
     "+script|load",
     "+blpop",
     "+client|id",
+    "+client|setname",
     "+client|unblock",
     "+llen",
     "+lpop",

@@ -4,6 +4,7 @@
 
 mod clear;
 mod decode;
+mod doctor;
 mod encode;
 mod inspect;
 mod work;
@@ -28,13 +29,15 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
         .subcommand(clear::command())
         .subcommand(inspect::command())
         .subcommand(decode::command())
-        .subcommand(encode::command());
+        .subcommand(encode::command())
+        .subcommand(doctor::command());
     match root.get_matches().subcommand() {
         Some(("queue:work", matches)) => work::run(&flags::typed(matches)).await,
         Some(("queue:clear", matches)) => clear::run(matches).await,
         Some(("queue:inspect", matches)) => inspect::run(matches).await,
         Some(("php:decode", matches)) => decode::run(matches),
         Some(("php:encode", _)) => encode::run(),
+        Some(("doctor", matches)) => doctor::run(matches).await,
         _ => unreachable!("clap knows no other command"),
     }
 }
@@ -50,18 +53,40 @@ fn reaching(command: Command) -> Command {
         .arg(option("app", "DIR", "The Laravel app [default: this directory]"))
         .arg(option("redis", "URL", "The queue's Redis, in place of the app's"))
         .arg(option("prefix", "PREFIX", "The key prefix, in place of the app's"))
+        .arg(option(
+            "config",
+            "FILE",
+            "A file of options [default: handover.toml in the app, where there is one]",
+        ))
+        .arg(
+            clap::Arg::new("guess-config")
+                .long("guess-config")
+                .action(clap::ArgAction::SetTrue)
+                .help("Without PHP and a cached configuration, guess it from .env"),
+        )
 }
 
-/// The queues of these options.
-fn reached(matches: &ArgMatches) -> anyhow::Result<(RedisQueue, Config)> {
+/// What was typed of these options, and the environment's.
+fn typed(matches: &ArgMatches) -> anyhow::Result<Low> {
     let mut low = Low::default();
-    for name in ["connection", "queue", "app", "redis", "prefix"] {
+    if matches.get_flag("guess-config") {
+        low.flag("guess-config", "1");
+    }
+    for name in ["connection", "queue", "app", "redis", "prefix", "config"] {
         if let Some(value) = matches.get_one::<String>(name) {
             low.flag(name, value);
         }
     }
     low.variables(std::env::vars())?;
-    let config = Config::from_low(&low)?;
+    Ok(low)
+}
+
+/// The queues of these options.
+fn reached(matches: &ArgMatches) -> anyhow::Result<(RedisQueue, Config)> {
+    let config = Config::from_low(&typed(matches)?)?;
+    for warning in config.app.iter().flat_map(|app| &app.warnings) {
+        eprintln!("{warning}");
+    }
     let dialect = config.dialect.clone();
     let queue = RedisQueue::new(Redis::new(&config.redis)?, dialect, RedisQueueOptions::default());
     Ok((queue, config))

@@ -1,20 +1,28 @@
-//! What the app's configuration resolves to: asked of the app's own PHP, once, at start.
+//! What the app's configuration resolves to, and who says so: the file that `config:cache` left, else the app's own PHP,
+//! else a guess that was asked for.
 //!
-//! The one place that runs PHP to read settings. Never writes to the app.
-//! Counterpart in PHP: the configuration repository after `artisan` has booted.
+//! Never writes to the app. Counterpart in PHP: the configuration repository after `artisan` has booted.
+
+mod cached;
+mod failed;
+mod found;
+mod guess;
+mod installed;
+mod redis;
+mod resolve;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
 use super::Error;
-
-const PROBE: &str = include_str!("probe.php");
+use super::dotenv::Dotenv;
+use cached::Cached;
+use found::Found;
 
 /// The app's resolved configuration, as far as a worker needs it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct App {
     /// The framework's version, e.g. `8.83.26`.
     pub version: String,
@@ -34,14 +42,33 @@ pub struct App {
     pub migration_batch_size: Option<i64>,
     /// Horizon is installed.
     pub horizon: bool,
+    /// The prefix of Horizon's own keys, where they are on the queue's Redis connection.
+    pub horizon_prefix: Option<String>,
+    /// Queues whose keys are another queue's (`Queue::forward`, Laravel 13.26 on).
+    pub forwards: BTreeMap<String, String>,
+    /// The default cache store.
+    pub cache: AppCache,
     /// Its Redis connection.
     pub redis: Option<AppRedis>,
     /// `queue.failed`.
     pub failed: AppFailed,
+    /// Who says all this, as it stands behind "from".
+    pub origin: String,
+    /// What is to be known about that, in a sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// The app's default cache store: where `queue:restart` leaves its word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppCache {
+    /// Its name.
+    pub store: String,
+    /// Its driver.
+    pub driver: String,
 }
 
 /// A Redis connection of the app.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, PartialEq)]
 pub struct AppRedis {
     /// Its name under `database.redis`.
     pub name: String,
@@ -83,7 +110,7 @@ impl std::fmt::Debug for AppRedis {
 }
 
 /// Where the app keeps failed jobs.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct AppFailed {
     /// `database-uuids`, `database`, `file`, `null`, ...
     pub driver: String,
@@ -100,7 +127,7 @@ pub struct AppFailed {
 }
 
 /// A database connection of the app.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct AppDatabase {
     /// Its name.
     pub name: String,
@@ -112,49 +139,92 @@ pub struct AppDatabase {
     pub prefix: String,
 }
 
+/// How an app may be read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading<'a> {
+    /// The command that runs PHP; empty where there is none.
+    pub(super) php: &'a str,
+    /// The queue connection, empty for the default one.
+    pub(super) connection: &'a str,
+    /// What is missing may be guessed.
+    pub(super) guess: bool,
+}
+
 impl App {
-    /// Asks the app in this directory; an empty `connection` stands for its default one.
+    /// True where there is an app to read.
+    pub(super) fn is_in(directory: &Path, environment: &[(String, String)], guess: bool) -> bool {
+        let holds = |file: &str| directory.join(file).is_file();
+        holds("artisan")
+            || cached::path(directory, environment).is_file()
+            || guess && (holds(".env") || holds("composer.lock"))
+    }
+
+    /// The app in this directory, as it would read itself. A cached configuration is taken where it is all that PHP
+    /// would go by; else PHP is asked; where there is none, what there is has to do, with a warning.
     ///
     /// # Errors
-    /// Where PHP cannot be run or the app does not boot; the message carries what PHP said.
-    pub fn ask(directory: &Path, php: &str, connection: &str) -> Result<Self, Error> {
-        let marker = format!("handover-{:016x}:", fastrand::u64(..));
-        // PHP reads the script from its standard input: nothing is written into the app.
-        let mut child = Command::new(php)
-            .args(["-d", "display_errors=stderr", "--", &marker, connection])
-            .current_dir(directory)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|source| Error::NoPhp { php: php.to_owned(), source })?;
-        let mut stdin = child.stdin.take().expect("piped");
-        let _ = std::io::Write::write_all(&mut stdin, PROBE.as_bytes());
-        drop(stdin);
-        let output =
-            child.wait_with_output().map_err(|source| Error::NoPhp { php: php.to_owned(), source })?;
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        let answer = stdout.lines().find_map(|line| line.strip_prefix(&marker));
-        let Some(answer) = answer else {
-            let said = format!("{stdout}{}", String::from_utf8_lossy(&output.stderr));
-            let said = said.trim().chars().take(600).collect();
-            return Err(Error::AppDoesNotBoot { directory: directory.to_owned(), said });
-        };
-        // Only what is wrong and where: the answer holds passwords.
-        serde_json::from_str(answer).map_err(|error| Error::OddConfiguration {
-            directory: directory.to_owned(),
-            what: match error.classify() {
-                serde_json::error::Category::Data => error.to_string(),
-                _ => "its answer is cut off".to_owned(),
+    /// Where nothing can be read, or what is read is not as Laravel reads it.
+    pub(super) fn read(
+        directory: &Path,
+        environment: Vec<(String, String)>,
+        reading: Reading<'_>,
+    ) -> Result<Self, Error> {
+        let path = cached::path(directory, &environment);
+        let found = match (Cached::read(&path, directory), reading.php) {
+            (Some(Cached::Whole(found)), php) => {
+                match Self::resolve(&found, directory, reading.connection) {
+                    // An object where a text is wanted: PHP knows what it comes to.
+                    Err(_) if !php.is_empty() => Found::ask(directory, php)?,
+                    resolved => return resolved,
+                }
+            }
+            (cached, "") => Self::without_php(directory, environment, cached, reading, None)?,
+            (cached, php) => match Found::ask(directory, php) {
+                Err(Error::NoPhp { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                    Self::without_php(directory, environment, cached, reading, Some(php))?
+                }
+                asked => asked?,
             },
-        })
+        };
+        Self::resolve(&found, directory, reading.connection)
+    }
+
+    fn without_php(
+        directory: &Path,
+        environment: Vec<(String, String)>,
+        cached: Option<Cached>,
+        reading: Reading<'_>,
+        php: Option<&str>,
+    ) -> Result<Found, Error> {
+        match cached {
+            Some(Cached::Whole(found) | Cached::Part(found)) => Ok(found),
+            Some(Cached::Odd { path, what }) if !reading.guess => Err(Error::OddCache { path, what }),
+            odd if reading.guess => {
+                let mut found = guess::guessed(directory, &Dotenv::read(directory, environment)?)?;
+                if let Some(Cached::Odd { path, what }) = odd {
+                    let told = Error::OddCache { path, what };
+                    found.warnings.push(format!("The cached configuration is passed over: {told}"));
+                }
+                Ok(found)
+            }
+            _ => Err(Error::NoWayToRead {
+                directory: directory.to_owned(),
+                php: php.unwrap_or("(HANDOVER_PHP_BINARY is empty)").to_owned(),
+            }),
+        }
     }
 
     /// Major and minor of the framework's version.
     pub fn version(&self) -> (u32, u32) {
-        let mut parts = self.version.split('.').map(|part| part.parse().unwrap_or(0));
-        (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+        version(&self.version)
     }
+}
+
+/// Major and minor of `8.83.26`, `v8.83.26` or `Lumen (8.3.4) (Laravel Components ^8.0)`.
+fn version(text: &str) -> (u32, u32) {
+    let text = text.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let mut parts = text.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
 }
 
 impl AppRedis {
@@ -170,6 +240,9 @@ impl AppRedis {
         let password = self.password.as_deref().filter(|password| !password.is_empty()).map(encoded);
         let database = self.database;
         let host = self.host.trim_start_matches("tcp://").trim_start_matches("tls://");
+        let bare_v6 = host.contains(':') && !host.starts_with(['[', '/']) && !host.starts_with("unix:");
+        let host = if bare_v6 { format!("[{host}]") } else { host.to_owned() };
+        let host = host.as_str();
         if let Some(path) = host.strip_prefix("unix://").or(host.starts_with('/').then_some(host)) {
             let password = password.map(|password| format!("&pass={password}")).unwrap_or_default();
             let user = if user.is_empty() { user } else { format!("&user={user}") };
@@ -237,6 +310,7 @@ mod tests {
             redis("/run/redis.sock").url().unwrap(),
             "redis+unix:///run/redis.sock?db=2&pass=p%40ss%2Fw"
         );
+        assert_eq!(redis("::1").url().unwrap(), "redis://:p%40ss%2Fw@[::1]:6379/2");
         let user = AppRedis { username: Some("worker".into()), ..redis("10.0.0.1") };
         assert_eq!(user.url().unwrap(), "redis://worker:p%40ss%2Fw@10.0.0.1:6379/2");
         let context = [("cafile".to_owned(), "/a b.pem".to_owned())].into();

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use super::Error;
 
@@ -95,6 +96,12 @@ pub(super) const OPTIONS: &[Known] = &[
     ),
     known("max-payload", Some("BYTES"), "Larger payloads are set aside [default: 134217728]"),
     known("app", Some("DIR"), "The Laravel app [default: this directory]"),
+    known(
+        "config",
+        Some("FILE"),
+        "A file of these options [default: handover.toml in the app, where there is one]",
+    ),
+    known("guess-config", None, "Without PHP and a cached configuration, guess it from .env"),
     known("redis", Some("URL"), "The queue's Redis, in place of the app's"),
     known("prefix", Some("PREFIX"), "The key prefix, in place of the app's"),
     known("quiet", None, "Print no job lines"),
@@ -105,6 +112,11 @@ pub(super) const OPTIONS: &[Known] = &[
 /// Variables without a flag.
 pub(super) const VARIABLES: &[&str] = &["connection", "php-binary", "verbose"];
 
+/// The names of all that can be set.
+pub(super) fn known_names() -> impl Iterator<Item = &'static str> {
+    OPTIONS.iter().map(|known| known.name).chain(VARIABLES.iter().copied())
+}
+
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -112,6 +124,8 @@ pub enum Source {
     Flag,
     /// This environment variable.
     Variable(String),
+    /// This file of options.
+    File(PathBuf),
 }
 
 impl fmt::Display for Source {
@@ -119,6 +133,7 @@ impl fmt::Display for Source {
         match self {
             Source::Flag => f.write_str("flag"),
             Source::Variable(name) => f.write_str(name),
+            Source::File(path) => write!(f, "{}", path.display()),
         }
     }
 }
@@ -152,12 +167,17 @@ impl Low {
                 continue;
             }
             let name = name.to_ascii_lowercase().replace('_', "-");
-            if !OPTIONS.iter().any(|known| known.name == name) && !VARIABLES.contains(&&*name) {
+            if !known_names().any(|known| known == name) {
                 return Err(Error::UnknownVariable { variable });
             }
             self.0.entry(name).or_insert((value, Source::Variable(variable)));
         }
         Ok(())
+    }
+
+    /// What a file of options says. Flags and variables go before it.
+    pub(super) fn file(&mut self, name: &str, value: String, path: &Path) {
+        self.0.entry(name.to_owned()).or_insert((value, Source::File(path.to_owned())));
     }
 
     /// A value as typed.

@@ -1,15 +1,21 @@
 //! From what was typed to what is used: the only reader of environment, files and the PHP application.
 //!
-//! Precedence: flag, `HANDOVER_*` variable, the app, default. Everything below this module gets final, valid values.
+//! Precedence: flag, `HANDOVER_*` variable, `handover.toml`, the app, default. Everything below this module gets final, valid values.
 //! Counterpart in PHP: `config/queue.php`, `config/database.php`, and the options of `queue:work`.
 
 mod app;
+mod dotenv;
+mod doubts;
+mod file;
 #[cfg(feature = "cli")]
 pub mod flags;
 #[cfg(feature = "http")]
 mod http;
 mod low;
 mod start;
+mod tree;
+mod url;
+mod var_export;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -17,10 +23,12 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
-pub use app::{App, AppDatabase, AppFailed, AppRedis};
+pub use app::{App, AppCache, AppDatabase, AppFailed, AppRedis};
 #[cfg(feature = "http")]
 pub use http::HttpRoute;
 pub use low::{Low, Source};
+
+use app::Reading;
 
 use crate::dialect::Laravel;
 use crate::failed::{CacheLock, KeyedBy};
@@ -66,6 +74,8 @@ pub struct Config {
     pub output_timezone: Tz,
     /// What is printed.
     pub screen: Screen,
+    /// What the app says, where there is one.
+    pub app: Option<App>,
     /// For `-v`: each setting with its value and where it came from.
     pub sources: Vec<String>,
     /// What is probably wrong, in a sentence each.
@@ -152,6 +162,52 @@ pub enum Error {
         /// What PHP printed, shortened.
         said: String,
     },
+    /// The app's `.env` cannot be read.
+    #[error(
+        "[{path}] is not as phpdotenv reads it: line {line}. Artisan refuses it, too; a value with spaces or # wants \"double quotes\".", path = .path.display()
+    )]
+    OddDotenv {
+        /// The file.
+        path: PathBuf,
+        /// The line's number and what is wrong, the value left out.
+        line: String,
+    },
+    /// The app's cached configuration is more than literals.
+    #[error(
+        "[{path}] is not what `php artisan config:cache` writes: {what}. Write it anew, or let PHP read it: name yours with HANDOVER_PHP_BINARY.", path = .path.display()
+    )]
+    OddCache {
+        /// The file.
+        path: PathBuf,
+        /// Where, and what was found.
+        what: String,
+    },
+    /// A file of options that cannot be used.
+    #[error("The file [{path}] {what}", path = .path.display())]
+    OddFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, values left out.
+        what: String,
+    },
+    /// Neither PHP nor a cached configuration.
+    #[error(
+        "The configuration of the app in [{directory}] cannot be read: it is not cached, and there is no PHP to run as [{php}]. Do one of: name your PHP with HANDOVER_PHP_BINARY; ship bootstrap/cache/config.php, which `php artisan config:cache` writes; give --redis and --prefix (and --queue, --lease) yourself; or let it be guessed from .env with --guess-config.", directory = .directory.display()
+    )]
+    NoWayToRead {
+        /// The app.
+        directory: PathBuf,
+        /// The command that was tried.
+        php: String,
+    },
+    /// A key prefix that is not to be guessed.
+    #[error(
+        "The key prefix cannot be guessed: how Laravel spells the APP_NAME [{name}] in ASCII is a table of PHP's. Set REDIS_PREFIX, or name it with --prefix."
+    )]
+    NoGuess {
+        /// The app's name.
+        name: String,
+    },
     /// The app's configuration holds something of an unexpected type.
     #[error("The configuration of the app in [{directory}] is not as Laravel reads it: {what}", directory = .directory.display())]
     OddConfiguration {
@@ -201,18 +257,42 @@ impl Config {
     /// # Errors
     /// Where a value is not valid, or the app does not say what is needed.
     pub fn from_low(low: &Low) -> Result<Self, Error> {
-        let directory = PathBuf::from(low.get("app").unwrap_or("."));
-        let has_app = directory.join("artisan").is_file();
+        let mut low = low.clone();
+        let directory = |low: &Low| PathBuf::from(low.get("app").unwrap_or("."));
+        let beside = Some(directory(&low).join(file::NAME)).filter(|path| path.is_file());
+        let path = low.get("config").map(PathBuf::from).or(beside);
+        let table = path.map(|path| file::read_into(&mut low, &path)).transpose()?;
+        #[cfg(not(feature = "http"))]
+        drop(table);
+        let directory = directory(&low);
+        let guess = low.is_on("guess-config");
+        let environment = std::env::vars_os();
+        let environment: Vec<(String, String)> = environment
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let has_app = App::is_in(&directory, &environment, guess);
         let enough_without = low.get("redis").is_some() && low.get("prefix").is_some();
         if !has_app && (low.get("app").is_some() || !enough_without) {
             return Err(Error::NoApp(directory));
         }
-        let php = low.get("php-binary").unwrap_or("php");
-        let app = match has_app {
-            true => Some(App::ask(&directory, php, low.get("connection").unwrap_or_default())?),
-            false => None,
+        let reading = Reading {
+            php: low.get("php-binary").unwrap_or("php"),
+            connection: low.get("connection").unwrap_or_default(),
+            guess,
         };
-        Self::complete(low, app.as_ref(), &directory)
+        let app = match has_app.then(|| App::read(&directory, environment, reading)) {
+            None => None,
+            Some(Err(Error::NoWayToRead { .. })) if enough_without => None,
+            Some(read) => Some(read?),
+        };
+        #[cfg_attr(not(feature = "http"), expect(unused_mut, reason = "only the routes are added"))]
+        let mut config = Self::complete(&low, app.as_ref(), &directory)?;
+        #[cfg(feature = "http")]
+        if let Some(table) = table {
+            config.http = http::routes(&low, &HttpRoute::from_toml(&table)?)?;
+            config.sources = config.told_sources(&low);
+        }
+        Ok(config)
     }
 
     fn complete(low: &Low, app: Option<&App>, directory: &Path) -> Result<Self, Error> {
@@ -239,18 +319,23 @@ impl Config {
         let options = options(low, configured.unwrap_or(60))?;
         let timezone = |name: Option<&str>| name.and_then(|name| name.parse().ok());
         let zone: Tz = timezone(app.map(|app| &*app.timezone)).unwrap_or(Tz::UTC);
-        let warnings = from_app.into_iter().flat_map(|redis| &redis.rewrites_values).map(|option| {
-            format!("phpredis' {option} is set on the queue's Redis connection: PHP workers cannot delete their jobs then")
-        });
+        let told = app.into_iter().flat_map(|app| app.warnings.iter().cloned());
+        let rewriting = from_app.into_iter().flat_map(|redis| &redis.rewrites_values);
+        let warnings = rewriting.map(|option| doubts::rewriting(option));
         let queues = queues(low.get("queue").filter(|queues| !queues.is_empty()), default_queue);
         let version = app.map_or((13, 26), App::version);
         let cluster = redis.split_once("://").is_some_and(|(scheme, _)| scheme.ends_with("+cluster"));
-        let dialect = Laravel { prefix: prefix.clone(), version, cluster };
+        let dialect = Laravel {
+            prefix: prefix.clone(),
+            version,
+            cluster,
+            forwards: app.map(|app| app.forwards.clone()).unwrap_or_default(),
+        };
         if let Some(queue) = queues.iter().find(|queue| dialect.is_torn(queue)) {
             return Err(Error::Untagged { queue: queue.clone() });
         }
         let php = pool(low, app, directory, &connection, &queues, &options)?;
-        let mut warnings: Vec<String> = warnings.collect();
+        let mut warnings: Vec<String> = told.chain(warnings).collect();
         if app.is_none() {
             warnings
                 .push("There is no app to say where failed jobs are kept: they are kept nowhere.".to_owned());
@@ -280,20 +365,33 @@ impl Config {
                 verbosity: low.number("verbose", 0)?,
                 ansi: if low.is_on("no-ansi") { Some(false) } else { low.is_on("ansi").then_some(true) },
             },
+            app: app.cloned(),
             sources: Vec::new(),
             warnings,
             connection,
         };
-        config.sources = config.told_sources(low, app.is_some());
+        config.sources = config.told_sources(low);
         Ok(config)
     }
 
+    /// True where a worker of the other configuration would do all the same; who said so may differ.
+    fn works_as(&self, other: &Config) -> bool {
+        let plain = |config: &Config| Config {
+            app: None,
+            sources: Vec::new(),
+            warnings: Vec::new(),
+            ..config.clone()
+        };
+        plain(self) == plain(other)
+    }
+
     /// Each setting that matters, with its value and where it came from; no secrets.
-    fn told_sources(&self, low: &Low, app: bool) -> Vec<String> {
-        let from = |name: &str, app: bool| match low.source(name) {
-            Some(source) => source.to_string(),
-            None if app => "the app".to_owned(),
-            None => "default".to_owned(),
+    fn told_sources(&self, low: &Low) -> Vec<String> {
+        let origin = self.app.as_ref().map(|app| app.origin.clone());
+        let from = |name: &str, of_app: bool| match (low.source(name), &origin) {
+            (Some(source), _) => source.to_string(),
+            (None, Some(origin)) if of_app => origin.clone(),
+            (None, _) => "default".to_owned(),
         };
         let address = address(&self.redis);
         let rows = [
@@ -319,7 +417,7 @@ impl Config {
         };
         let row = |(name, value, of_app): (&str, String, bool)| {
             let mut line = String::new();
-            let _ = write!(line, "{name} [{value}] from {}", from(name, of_app && app));
+            let _ = write!(line, "{name} [{value}] from {}", from(name, of_app));
             line
         };
         rows.into_iter().map(row).collect()

@@ -45,7 +45,7 @@ impl Worker {
         let (low, known, program) = (low.clone(), config.clone(), program());
         let changed = move || {
             // An app that cannot be read just now says nothing about what it will be.
-            let differs = Config::from_low(&low).is_ok_and(|now| now != known);
+            let differs = Config::from_low(&low).is_ok_and(|now| !now.works_as(&known));
             differs || self::program() != program
         };
         Ok(Worker::from_config(&config)?.settings_changed(changed))
@@ -90,6 +90,8 @@ impl Worker {
         }
         if config.screen.verbosity > 0 {
             config.sources.iter().for_each(|line| tracing::info!("{line}"));
+            let told = |doubt: &&String| !config.warnings.contains(doubt);
+            config.doubts().iter().filter(told).for_each(|doubt| tracing::warn!("{doubt}"));
         }
         Ok(match &config.failed {
             Failed::Database { driver, .. } if let Some(feature) = driver.missing_feature() => {

@@ -2,6 +2,8 @@
 //!
 //! Never does I/O. Counterpart in PHP: `Illuminate\Queue\RedisQueue::getQueue`, `Illuminate\Queue\LuaScripts`.
 
+use std::collections::BTreeMap;
+
 use super::Rules;
 
 /// How one Laravel app speaks to Redis.
@@ -13,6 +15,8 @@ pub struct Laravel {
     pub version: (u32, u32),
     /// The connection is a cluster.
     pub cluster: bool,
+    /// Queues whose keys are another's (13.26 on): looked up once, the job keeps the queue's own name.
+    pub forwards: BTreeMap<String, String>,
 }
 
 /// The keys of one queue.
@@ -33,11 +37,12 @@ pub struct Keys {
 impl Laravel {
     /// The newest version on a single Redis with this prefix.
     pub fn new(prefix: impl Into<String>) -> Self {
-        Laravel { prefix: prefix.into(), version: (13, 26), cluster: false }
+        Laravel { prefix: prefix.into(), version: (13, 26), cluster: false, forwards: BTreeMap::new() }
     }
 
     /// The keys of a queue. On a cluster, from 13.5 on, the name becomes a hash tag unless it holds one.
     pub fn keys(&self, queue: &str) -> Keys {
+        let queue = self.forwards.get(queue).map_or(queue, String::as_str);
         let tag = self.cluster && self.version >= (13, 5) && !has_hash_tag(queue);
         let ready = match tag {
             true => format!("{}queues:{{{queue}}}", self.prefix),
@@ -98,12 +103,20 @@ mod tests {
     }
 
     #[test]
+    fn a_forwarded_queue_has_the_keys_of_the_other_and_is_forwarded_once() {
+        let pairs = [("old", "new"), ("new", "newest")].map(|(from, to)| (from.to_owned(), to.to_owned()));
+        let laravel = Laravel { forwards: pairs.into(), ..Laravel::new("p_") };
+        assert_eq!(laravel.keys("old").notify, "p_queues:new:notify");
+        assert_eq!(laravel.keys("other").ready, "p_queues:other");
+    }
+
+    #[test]
     fn rows_5_and_6_a_cluster_tags_the_name_once() {
         let cluster = Laravel { cluster: true, ..Laravel::new("") };
         assert_eq!(cluster.keys("default").reserved, "queues:{default}:reserved");
         assert_eq!(cluster.keys("{hi}").ready, "queues:{hi}");
         assert_eq!(cluster.keys("{}").ready, "queues:{{}}");
-        let before = Laravel { version: (13, 4), ..cluster };
+        let before = Laravel { version: (13, 4), ..cluster.clone() };
         assert_eq!(before.keys("default").ready, "queues:default");
         assert!(before.is_torn("default") && !before.is_torn("{default}") && !before.is_torn("a{b}"));
     }

@@ -24,6 +24,8 @@ use link::{Call, DEADLINE, Link, Place};
 
 /// How long after it was sent a call may still reach Redis and be answered, as far as its caller is concerned.
 pub const PATIENCE: Duration = DEADLINE;
+/// The name that a blocking wait's connection has in CLIENT LIST, where Redis lets it have one.
+pub const WAITER: &str = "handover";
 /// What a blocking wait may take beyond the time it was asked to wait.
 const MARGIN: Duration = Duration::from_secs(2);
 
@@ -193,6 +195,9 @@ impl Redis {
             None => {
                 let link = self.link(&keys[0]).await?;
                 let mut connection = link.dial_to_wait().await?;
+                let mut named = cmd("CLIENT");
+                named.arg("SETNAME").arg(WAITER);
+                let _ = within(DEADLINE, named.query_async::<Value>(&mut connection)).await;
                 let id = within(DEADLINE, cmd("CLIENT").arg("ID").query_async(&mut connection)).await?;
                 waiter.is_known_as(Some((link, id)));
                 connection
