@@ -3,6 +3,7 @@
 use super::flow::{assert_each_ran_once, names, push, start, stop, wait_for_ends, wait_for_log};
 use crate::support::cluster::Cluster;
 use crate::support::process::wait_until;
+use crate::support::redis::Redis;
 use crate::support::tally::Tally;
 
 /// On the second node, the first, and the third.
@@ -205,4 +206,54 @@ fn a_node_that_died_and_came_back_is_worked_again() {
     wait_for_ends(&tally, &jobs);
     stop(worker);
     assert_each_ran_once(&tally, &jobs);
+}
+
+#[test]
+fn a_node_without_slots_among_the_named_ones_is_passed_over() {
+    let (cluster, tally) = (Cluster::start(), Tally::start());
+    let blank = Redis::start_tcp(&["--cluster-enabled", "yes"]);
+    let url =
+        cluster.url().replace("redis+cluster://", &format!("redis+cluster://127.0.0.1:{},", blank.port()));
+    let worker = start(&url, &all_queues(), &[]);
+    let jobs = names("job", 10);
+    push_somewhere(&cluster, &tally, QUEUES[0], &jobs, 0.0);
+    wait_for_ends(&tally, &jobs);
+    stop(worker);
+    assert_each_ran_once(&tally, &jobs);
+}
+
+#[test]
+fn a_first_node_that_hangs_with_several_queues_holds_up_nobody_else() {
+    let (cluster, tally) = (Cluster::start(), Tally::start());
+    // Names of queues that live on the first node.
+    let on_first = |n: &usize| cluster.owner(cluster.slot(&format!("queues:{{q{n}}}"))) == Some(0);
+    let hung: Vec<String> = (0..).filter(on_first).take(4).map(|n| format!("{{q{n}}}")).collect();
+    let queues = format!("{},{}", hung.join(","), QUEUES[0]);
+    let mut worker = start(&cluster.url(), &queues, &[]);
+    wait_until("it waits", || waits_at(&cluster, 0) && waits_at(&cluster, 1));
+    cluster.node(0).signal("STOP");
+    wait_for_log(&mut worker, "trying again", 1);
+    // Job after job, each pushed when the last has run.
+    let mut jobs = Vec::new();
+    for n in 0..5 {
+        let job = names(&format!("job-{n}"), 1);
+        push_somewhere_else(&cluster, &tally, QUEUES[0], &job);
+        wait_for_ends(&tally, &job);
+        jobs.extend(job);
+    }
+    assert!(!worker.stderr().contains("Redis answers again"), "the first node still hangs");
+    cluster.node(0).signal("CONT");
+    let last = names("last", 3);
+    push_somewhere(&cluster, &tally, &hung[3], &last, 0.0);
+    wait_for_ends(&tally, &last);
+    jobs.extend(last);
+    stop(worker);
+    assert_each_ran_once(&tally, &jobs);
+}
+
+/// The same without asking the first node, which hangs.
+fn push_somewhere_else(cluster: &Cluster, tally: &Tally, queue: &str, jobs: &[String]) {
+    wait_until("a node to take the jobs", || {
+        (1..3).any(|node| push(&mut cluster.node(node).connect(0), tally, queue, jobs, 0.0).is_ok())
+    });
 }

@@ -2,6 +2,7 @@
 
 mod acl;
 mod addresses;
+mod apart;
 mod clock;
 mod cluster;
 mod cuts;
@@ -12,6 +13,7 @@ mod flow;
 mod flushed;
 mod full;
 mod health;
+mod leaving;
 mod readonly;
 mod restarted;
 mod rows;

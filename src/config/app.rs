@@ -78,6 +78,8 @@ pub struct AppRedis {
     pub spreads_keys: bool,
     /// The servers of a list, which predis asks by its `replication` option.
     pub sentinels: Option<Vec<String>>,
+    /// User and password of the sentinels themselves.
+    pub sentinel_login: (Option<String>, Option<String>),
     /// The master's name at the sentinels.
     pub service: String,
     /// predis' `replication`: only `sentinel` is known here.
@@ -264,6 +266,13 @@ impl AppRedis {
             ),
             (None, Some(nodes)) => {
                 let (nodes, service) = (nodes.join(","), &self.service);
+                let (user, password) = &self.sentinel_login;
+                let part = |name: &str, value: &Option<String>| {
+                    value.as_ref().map(|value| format!("{name}={}", encoded(value)))
+                };
+                let login_there = [part("sentinel_username", user), part("sentinel_password", password)];
+                let query: Vec<String> = login_there.into_iter().flatten().chain(context).collect();
+                let query = if query.is_empty() { query.concat() } else { format!("?{}", query.join("&")) };
                 Ok(format!("{scheme}+sentinel://{login}{nodes}/{service}/{database}{query}"))
             }
             (None, None) => Ok(format!("{scheme}://{login}{host}:{}/{database}{query}", self.port)),
@@ -289,6 +298,7 @@ mod tests {
             cluster: None,
             spreads_keys: false,
             sentinels: None,
+            sentinel_login: (None, None),
             service: String::new(),
             replication: String::new(),
             context: BTreeMap::new(),

@@ -29,7 +29,7 @@ pub(super) fn resolved(redis: &Tree, name: &str, version: (u32, u32)) -> Result<
     let predis = client == "predis";
     let global = redis.get("options").cloned().unwrap_or_default();
     let parts = match (redis.at(name), redis.at("clusters").and_then(|clusters| clusters.at(name))) {
-        (Some(list), _) if list.at("0").is_some() => listed(list, &global),
+        (Some(list), _) if list.at("0").is_some() => listed(list, &global).map_err(path)?,
         (Some(one), _) if *one != Tree::Null => single(one, &global, name, predis, version).map_err(path)?,
         (_, Some(nodes)) if *nodes != Tree::Null => {
             let of_clusters = redis.get("clusters.options").cloned().unwrap_or_default();
@@ -52,6 +52,7 @@ pub(super) fn resolved(redis: &Tree, name: &str, version: (u32, u32)) -> Result<
         spreads_keys: cluster.is_some() && predis && get("cluster")?.as_deref() != Some("redis"),
         cluster: cluster.map(|nodes| place(nodes).ok_or_else(no_node)).transpose()?,
         sentinels: sentinels.map(|nodes| place(nodes).ok_or_else(no_node)).transpose()?,
+        sentinel_login: (get("sentinel_username")?, get("sentinel_password")?),
         service: get("service")?.unwrap_or_default(),
         replication: get("replication")?.unwrap_or_default(),
         context: context(&settings),
@@ -100,15 +101,24 @@ fn single(
 }
 
 /// A list of servers: predis with its replication by sentinels.
-fn listed(list: &Tree, global: &Tree) -> Parts {
+fn listed(list: &Tree, global: &Tree) -> Result<Parts, &'static str> {
     let options = global.merged(&list.get("options").cloned().unwrap_or_default());
     let mut settings = options.get("parameters").cloned().unwrap_or_default();
     for key in ["prefix", "replication", "service"] {
         settings.set(key, list.at(key).or_else(|| options.at(key)).cloned().unwrap_or_default());
     }
     let servers = list.entries().iter().filter(|(key, _)| key.parse::<u32>().is_ok());
-    let sentinels = servers.map(|(_, server)| server.clone()).collect();
-    Parts { settings, cluster: None, sentinels: Some(sentinels) }
+    let sentinels =
+        servers.map(|(_, server)| url::parsed(server).map(with_scheme)).collect::<Result<Vec<_>, _>>()?;
+    let first = sentinels.first().cloned().unwrap_or_default();
+    for (key, own) in
+        [("scheme", "scheme"), ("username", "sentinel_username"), ("password", "sentinel_password")]
+    {
+        if let Some(value) = first.get(key).filter(|_| settings.get(own).is_none()) {
+            settings.set(own, value.clone());
+        }
+    }
+    Ok(Parts { settings, cluster: None, sentinels: Some(sentinels) })
 }
 
 /// The nodes of a cluster: options alone, and the first node's way in.
@@ -121,6 +131,12 @@ fn clustered(nodes: &Tree, options: &Tree, predis: bool) -> Result<Parts, &'stat
         settings.set("prefix", prefix.clone());
     }
     let first = servers.first().cloned().unwrap_or_default();
+    let speaks_tls = |server: &Tree| {
+        server.get("host").and_then(Tree::text).is_some_and(|host| host.starts_with("tls://"))
+    };
+    if settings.get("scheme").is_none() && servers.iter().any(speaks_tls) {
+        settings.set("scheme", Tree::Text("tls".into()));
+    }
     for key in ["scheme", "password", "username"] {
         if let Some(value) = first.get(key).filter(|_| settings.get(key).is_none()) {
             settings.set(key, value.clone());
@@ -272,5 +288,17 @@ mod tests {
         assert_eq!(ours.url().unwrap(), "rediss+cluster://:p@a:7000,b:7001");
         assert_eq!((ours.prefix.as_str(), ours.spreads_keys), ("p_", false));
         assert!(jobs(cluster("predis"), (13, 0)).spreads_keys);
+        let tls = json!({"clusters": {"jobs": [{"host": "tls://a", "port": 7000, "password": ["u", "p"]}]}});
+        assert_eq!(jobs(tls, (13, 0)).url().unwrap(), "rediss+cluster://u:p@a:7000");
+    }
+
+    #[test]
+    fn sentinels_have_a_way_in_of_their_own() {
+        let list = json!({"client": "predis", "jobs": ["tls://a:26379?password=s%2Fp", "tls://b", {
+            "host": "c"}], "options": {"replication": "sentinel", "service": "m", "parameters": {"password": "d"}}});
+        assert_eq!(
+            jobs(list, (13, 0)).url().unwrap(),
+            "rediss+sentinel://:d@a:26379,b:6379,c:6379/m/0?sentinel_password=s%2Fp"
+        );
     }
 }
