@@ -6,6 +6,7 @@
 mod config;
 mod conformance;
 mod differential;
+mod docker;
 mod faults;
 mod golden;
 mod php_itself;

@@ -10,8 +10,6 @@ FROM rust:1.95-slim-bookworm AS build
 WORKDIR /handover
 COPY Cargo.toml Cargo.lock ./
 COPY src src
-COPY examples examples
-COPY compat-tests compat-tests
 COPY docker/build.sh docker/
 RUN docker/build.sh /out
 

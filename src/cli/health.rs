@@ -66,7 +66,10 @@ mod tests {
         let well = "HTTP/1.0 200 OK\r\ncontent-length: 16\r\n\r\n{\"healthy\":true}";
         assert_eq!(read(well), Some(("{\"healthy\":true}", true)));
         assert_eq!(read(&well.replace("true", "false")), Some(("{\"healthy\":false}", false)));
-        assert_eq!(read(&well.replace("200 OK", "503 Service Unavailable")).map(|(_, healthy)| healthy), Some(false));
+        assert_eq!(
+            read(&well.replace("200 OK", "503 Service Unavailable")).map(|(_, healthy)| healthy),
+            Some(false)
+        );
         for other in ["", "+PONG\r\n", "HTTP/1.1 200 OK\r\n\r\nhello", "HTTP/1.1 200 OK\r\n\r\n{}"] {
             assert_eq!(read(other), None, "{other:?}");
         }
