@@ -6,6 +6,7 @@
 mod config;
 mod conformance;
 mod differential;
+mod docker;
 mod doctor;
 mod failed_stores;
 mod faults;

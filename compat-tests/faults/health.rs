@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::worker;
 use crate::support::laravel::App;
-use crate::support::process::{Running, wait_until};
+use crate::support::process::{Running, command, wait_until};
 use crate::support::redis::Redis;
 
 /// The status and the body of `GET /health`, once somebody listens.
@@ -18,6 +18,13 @@ fn ask(port: u16) -> Option<(u16, Value)> {
     stream.read_to_string(&mut answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
     Some((head.split(' ').nth(1)?.parse().ok()?, serde_json::from_str(body).ok()?))
+}
+
+/// `handover health`.
+fn command_health(port: u16) -> std::process::Command {
+    let mut command = command(env!("CARGO_BIN_EXE_handover"));
+    command.args(["health", &format!("127.0.0.1:{port}")]);
+    command
 }
 
 fn free_port() -> u16 {
@@ -34,6 +41,9 @@ fn a_worker_without_its_redis_is_alive_and_not_healthy() {
     });
     redis.kill();
     wait_until("it is not healthy", || ask(port).is_some_and(|(status, _)| status == 503));
+    let end = Running::start(command_health(port)).finish();
+    assert_eq!(end.code, 1, "{}", end.stderr);
+    assert!(end.stdout.starts_with(r#"{"healthy":false,"#), "{}", end.stdout);
     let (_, body) = ask(port).unwrap();
     assert!(body["waiting_for"].as_str().unwrap().starts_with("Redis: "), "{body}");
     wait_until("the log says it, too", || running.stderr().contains("s for Redis: "));
@@ -72,4 +82,12 @@ fn an_address_that_is_taken_is_told() {
     let end = Running::start(worker(&redis.url(0), &[&format!("--health={address}")])).finish();
     assert_eq!(end.code, 1);
     assert!(end.stderr.contains(&format!("--health: [{address}]")), "{}", end.stderr);
+}
+
+#[test]
+fn who_accepts_and_says_nothing_is_not_waited_for() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let end = Running::start(command_health(silent.local_addr().unwrap().port())).finish();
+    assert_eq!((end.code, end.stdout.as_str()), (1, ""));
+    assert!(end.stderr.contains("no answer in 2 seconds"), "{}", end.stderr);
 }

@@ -6,6 +6,7 @@ mod clear;
 mod decode;
 mod doctor;
 mod encode;
+mod health;
 mod inspect;
 mod work;
 
@@ -28,6 +29,7 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
         ))
         .subcommand(clear::command())
         .subcommand(inspect::command())
+        .subcommand(health::command())
         .subcommand(decode::command())
         .subcommand(encode::command())
         .subcommand(doctor::command());
@@ -35,6 +37,7 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
         Some(("queue:work", matches)) => work::run(&flags::typed(matches)).await,
         Some(("queue:clear", matches)) => clear::run(matches).await,
         Some(("queue:inspect", matches)) => inspect::run(matches).await,
+        Some(("health", matches)) => health::run(matches).await,
         Some(("php:decode", matches)) => decode::run(matches),
         Some(("php:encode", _)) => encode::run(),
         Some(("doctor", matches)) => doctor::run(matches).await,
