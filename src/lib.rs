@@ -12,6 +12,7 @@
 //! | [`job`] | what a job is, whatever the wire: [`Job`], the envelope, [`Exception`], [`Outcome`], the settlement |
 //! | [`dialect`] | one framework's keys, scripts and rules, as data. Does no I/O. |
 //! | [`queue`] | verbs on a queue: reserve, settle, renew, push; in Redis and in memory |
+//! | [`producer`] | jobs pushed from Rust, in the payloads of the app's version |
 //! | [`failed`] | jobs that will not be retried: where they are kept |
 //! | [`handler`] | who runs a job: Rust functions by class name, else a pool of PHP processes |
 //! | [`control`] | what operators ask for by signals |
@@ -29,6 +30,7 @@ pub mod php;
 pub mod job;
 
 pub mod dialect;
+pub mod producer;
 pub mod queue;
 
 pub mod failed;
@@ -47,6 +49,7 @@ pub mod redis;
 
 pub use handler::Context;
 pub use job::{Exception, IntoOutcome, Job, Outcome};
+pub use producer::{Dispatch, Producer};
 pub use queue::MemoryQueue;
 pub use worker::{StopReason, Worker, WorkerOptions};
 

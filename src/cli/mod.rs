@@ -6,6 +6,7 @@ mod clear;
 mod decode;
 mod encode;
 mod inspect;
+mod push;
 mod work;
 
 use std::process::ExitCode;
@@ -27,12 +28,14 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
         ))
         .subcommand(clear::command())
         .subcommand(inspect::command())
+        .subcommand(push::command())
         .subcommand(decode::command())
         .subcommand(encode::command());
     match root.get_matches().subcommand() {
         Some(("queue:work", matches)) => work::run(&flags::typed(matches)).await,
         Some(("queue:clear", matches)) => clear::run(matches).await,
         Some(("queue:inspect", matches)) => inspect::run(matches).await,
+        Some(("push", matches)) => push::run(matches).await,
         Some(("php:decode", matches)) => decode::run(matches),
         Some(("php:encode", _)) => encode::run(),
         _ => unreachable!("clap knows no other command"),
