@@ -10,6 +10,7 @@ mod faults;
 mod golden;
 mod php_itself;
 mod pool;
+mod producer;
 mod promises;
 mod recorded;
 mod support;

@@ -53,5 +53,10 @@ pub use producer::{Dispatch, Producer};
 pub use queue::MemoryQueue;
 pub use worker::{StopReason, Worker, WorkerOptions};
 
+/// The examples of the README are compiled, and run, with the documentation's.
+#[cfg(all(doctest, feature = "cli"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 /// What a handler returns, and `main`: any error becomes an [`Exception`] by `?`.
 pub type Result<T, E = Exception> = std::result::Result<T, E>;
