@@ -13,7 +13,7 @@ use handover::{Dispatch, Producer};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::support::differential::pooled;
+use crate::support::differential::{Scenario, handover, pooled};
 use crate::support::laravel::App;
 use crate::support::process::Running;
 use crate::support::proxy::{Fault, Proxy, When};
@@ -135,7 +135,7 @@ async fn what_is_said_of_a_job_is_what_its_worker_goes_by() {
     producer.dispatch(job("Shows", json!({"name": "later"})).delay(seconds(600))).await.unwrap();
     producer.dispatch(job("Shows", json!({"name": "own", "tries": 4, "queue": "mail"}))).await.unwrap();
     let throws =
-        job("ThrowsAlways", json!({"name": "twice", "message": "no"})).tries(2).backoff([seconds(40)]);
+        job("ThrowsAlways", json!({"name": "twice", "message": "no"})).tries(2).backoff([seconds(400)]);
     let twice = producer.dispatch(throws).await.unwrap();
     let data = json!({"a": [], "b": {}, "é/": 1.5});
     producer.dispatch(Dispatch::named("App\\Legacy@fire", data.clone())).await.unwrap();
@@ -152,10 +152,10 @@ async fn what_is_said_of_a_job_is_what_its_worker_goes_by() {
     let later = "Shows later attempt 1";
     assert!(!app.trace().iter().any(|line| line.starts_with(later)), "before its time");
 
-    shift(&redis, 39);
+    shift(&redis, 200);
     work(&app, "default");
     assert_eq!(app.failed_rows().len(), 0);
-    shift(&redis, 561);
+    shift(&redis, 400);
     work(&app, "default");
     assert_eq!(shown(&app, "later")["queue"], json!(["default", null, 600]));
     assert!(
@@ -204,6 +204,18 @@ async fn a_chain_runs_to_its_end_in_our_own_worker_with_php_children() {
     let end = Running::start(pooled(&app, &["--stop-when-empty", "--queue=default,chained,two"])).finish();
     assert_eq!(end.code, 0, "{}", end.stderr);
     assert_chained(&app);
+}
+
+#[test]
+fn a_handler_leaves_in_redis_what_the_php_job_leaves_that_dispatches_the_same() {
+    Scenario::new()
+        .push(json!([{"job": "Dispatches", "args": ["d"]}]))
+        .work(&["--once"])
+        .work(&["--stop-when-empty"])
+        .work(&["--stop-when-empty", "--queue=other"])
+        .pass(60)
+        .work(&["--stop-when-empty"])
+        .assert_drop_in(&handover);
 }
 
 #[tokio::test]

@@ -97,6 +97,7 @@ fn what_cannot_be_pushed_is_told() {
             &["App\\Jobs\\Carries", "--object", "[1]"],
             "expected a struct or map to make an object App\\Jobs\\Carries of",
         ),
+        (&["App\\Jobs\\Carries", "--queue=a,b"], "the --queue option must be one queue, [a,b] given"),
         (&[], "no JOB: name its class, or give the object with --serialized"),
         (&["App\\Jobs\\Shows", "--serialized", "binary"], "found one of [App\\Jobs\\Carries]"),
         (

@@ -50,7 +50,7 @@ pub(crate) fn command() -> Command {
 }
 
 pub(crate) async fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let job = said(matches, dispatch(matches)?);
+    let job = said(matches, dispatch(matches)?)?;
     let (queue, config) = reached(matches)?;
     let producer = Producer::on(queue).version(config.dialect.version).connection(&config.connection);
     let producer = producer.default_queue(&config.default_queue);
@@ -107,10 +107,14 @@ fn json(option: &str, text: &str) -> anyhow::Result<Value> {
 }
 
 /// How it is to run.
-fn said(matches: &ArgMatches, mut job: Dispatch) -> Dispatch {
+fn said(matches: &ArgMatches, mut job: Dispatch) -> anyhow::Result<Dispatch> {
     let number = |name| matches.get_one::<u32>(name).copied();
     let seconds = |seconds| Duration::from_secs(u64::from(seconds));
     if let Some(queue) = matches.get_one::<String>("queue") {
+        // queue:work splits at commas, and would never look there.
+        if queue.contains(',') {
+            bail!("the --queue option must be one queue, [{queue}] given");
+        }
         job = job.on_queue(queue);
     }
     if let Some(delay) = number("delay") {
@@ -125,5 +129,5 @@ fn said(matches: &ArgMatches, mut job: Dispatch) -> Dispatch {
     if let Some(backoff) = matches.get_many::<u32>("backoff") {
         job = job.backoff(backoff.copied().map(seconds));
     }
-    job
+    Ok(job)
 }

@@ -3,8 +3,9 @@
 //! Data alone: who fills the fields in is the producer. Counterpart in PHP: `Illuminate\Queue\Queue::createPayload` and
 //! `Illuminate\Queue\RedisQueue::createPayloadArray` of each version.
 
-/// The payload of one framework version. The fields stand in the order in which they are listed in
-/// [`Payload`](crate::job::Payload)'s accessors and in every version's own.
+/// The payload of one framework version. Those of its fields that the version has stand in this order: `uuid`,
+/// `displayName`, `job`, `maxTries`, `maxExceptions`, `failOnTimeout`, the back-off, `timeout`, the last moment,
+/// `deleteWhenMissingModels`, `data`, `createdAt`, `id`, `attempts`, `delay`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// The version, for messages.

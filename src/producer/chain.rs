@@ -5,7 +5,8 @@
 
 use super::Error;
 use super::dispatch::{Command, Delay, Dispatch};
-use super::payload::{kind, refuse_unknown};
+use super::payload::refuse_unknown;
+use super::property::kind;
 use crate::dialect::{Backoff, Shape};
 use crate::php::{Array, Object, Value};
 

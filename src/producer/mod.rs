@@ -1,7 +1,8 @@
 //! Pushing jobs that any worker of the app runs, in PHP or in Rust.
 //!
 //! Owns the way from a job to the queue: one at a time, or many in few calls. Never runs a job, and takes no locks: the
-//! unique lock of a class that is `ShouldBeUnique` is the app's. In reading order: `dispatch`, `payload`, `chain`, `json`.
+//! unique lock of a class that is `ShouldBeUnique` is the app's. In reading order: `dispatch`,
+//! `payload`, `property`, `chain`, `json`.
 //! Counterpart in PHP: `dispatch()`, `Illuminate\Contracts\Queue\Queue::push`, `bulk`.
 
 mod chain;
@@ -9,6 +10,7 @@ mod dispatch;
 mod error;
 mod json;
 mod payload;
+mod property;
 #[cfg(test)]
 mod tests;
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::chain;
 use super::dispatch::{Command, Delay, Dispatch};
+use super::property::{date, delay, scalar, text};
 use super::{Error, Pushed, json};
 use crate::dialect::{Backoff, Shape};
 use crate::php;
@@ -157,62 +158,6 @@ fn joined(seconds: &[i64]) -> String {
     seconds.iter().map(i64::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// The delay that a command carries itself.
-fn delay(property: Option<&php::Value>) -> Result<Option<Delay>, Error> {
-    let Some(value) = property.filter(|value| !value.is_null()) else { return Ok(None) };
-    let seconds = value.as_int().or_else(|| value.as_str()?.parse().ok());
-    match (date(value), seconds) {
-        (Some(unix), _) => Ok(Some(Delay::At(unix))),
-        (None, Some(seconds)) => Ok(Some(Delay::After(seconds))),
-        (None, None) => Err(Error::Delay { found: kind(value) }),
-    }
-}
-
-/// A property as JSON: a scalar as it is, a date as the seconds until then.
-fn scalar(value: Option<&php::Value>, now: i64) -> Value {
-    match value {
-        Some(php::Value::Int(int)) => json!(int.get()),
-        Some(php::Value::Bool(bool)) => json!(bool),
-        Some(php::Value::Float(float)) => json!(float.get()),
-        Some(value @ php::Value::Str(_)) => value.as_str().map_or(Value::Null, Value::from),
-        Some(value) => date(value).map_or(Value::Null, |unix| json!(unix.saturating_sub(now).max(0))),
-        None => Value::Null,
-    }
-}
-
-/// The Unix second that a date of PHP's means.
-fn date(value: &php::Value) -> Option<i64> {
-    value.as_object()?;
-    let text = value.to_json().ok()?;
-    Some(chrono::DateTime::parse_from_rfc3339(text.as_str()?).ok()?.timestamp())
-}
-
-fn text(value: Option<&php::Value>) -> Option<String> {
-    value?.as_str().map(str::to_owned)
-}
-
 fn or_false(value: Value) -> Value {
     if value.is_null() { Value::Bool(false) } else { value }
-}
-
-/// What a value is, for messages.
-pub(super) fn kind(value: &php::Value) -> String {
-    match value {
-        php::Value::Array(_) => "an array".to_owned(),
-        php::Value::Enum(_) => format!("a case of {}", value.class().unwrap_or_default()),
-        php::Value::Object(_) | php::Value::Custom(_) => {
-            format!("an object of {}", value.class().unwrap_or_default())
-        }
-        other => format!("[{}]", other.write().escape_ascii()),
-    }
-}
-
-impl Dispatch {
-    /// A public property of the command.
-    fn public(&self, name: &str) -> Option<&php::Value> {
-        match &self.command {
-            Command::Object(command) => command.as_object()?.public(name),
-            Command::Named { .. } => None,
-        }
-    }
 }
