@@ -14,6 +14,7 @@ mod golden;
 mod http;
 mod php_itself;
 mod pool;
+mod producer;
 mod promises;
 mod recorded;
 mod support;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use handover::clock::Clock;
 use handover::events::Event;
-use handover::{Context, Exception, Job, Outcome, Worker};
+use handover::{Context, Dispatch, Exception, Job, Outcome, Worker};
 use redis::AsyncConnectionConfig;
 use serde::Deserialize;
 
@@ -121,6 +121,16 @@ fn short(job: &Job) -> String {
 fn ran(ctx: &Context, name: &str, what: &str) {
     let line = format!("{} {name} attempt {} {what}", short(ctx.job()), ctx.job().attempts);
     trace(line.trim_end());
+}
+
+/// `new Succeed($name)`, with what the traits of its base class add.
+fn fresh(name: &str) -> Result<Dispatch, Exception> {
+    let properties = serde_json::json!({
+        "args": [], "name": name, "batchId": null, "job": null, "connection": null, "queue": null,
+        "chainConnection": null, "chainQueue": null, "chainCatchCallbacks": null, "delay": null,
+        "afterCommit": null, "middleware": [], "chained": [],
+    });
+    Ok(handover::php::object("App\\Jobs\\Succeed").of(&properties)?.into())
 }
 
 fn boom(message: &str) -> Exception {
@@ -245,6 +255,15 @@ fn with_handlers(worker: Worker) -> Worker {
             while !Path::new("storage/gates").join(&job.name).exists() {
                 std::thread::sleep(Duration::from_millis(5));
             }
+        })
+        .handle("App\\Jobs\\Dispatches", async |job: Named, ctx: Context| {
+            ran(&ctx, &job.name, "");
+            ctx.dispatch(fresh("same")?).await?;
+            ctx.dispatch(fresh("other")?.on_queue("other")).await?;
+            ctx.dispatch(fresh("later")?.delay(Duration::from_secs(60))).await?;
+            // dispatchSync, which is no matter of the queue.
+            trace("Succeed at once attempt 1");
+            Ok::<_, Exception>(())
         })
         .handle("App\\Jobs\\EatsMemory", async |job: EatsMemory, ctx: Context| {
             ran(&ctx, &job.name, "");

@@ -12,6 +12,7 @@
 //! | [`job`] | what a job is, whatever the wire: [`Job`], the envelope, [`Exception`], [`Outcome`], the settlement |
 //! | [`dialect`] | one framework's keys, scripts and rules, as data. Does no I/O. |
 //! | [`queue`] | verbs on a queue: reserve, settle, renew, push; in Redis and in memory |
+//! | [`producer`] | jobs pushed from Rust, in the payloads of the app's version |
 //! | [`failed`] | jobs that will not be retried: where they are kept |
 //! | [`handler`] | who runs a job: Rust functions and HTTP endpoints by class name, else a pool of PHP processes |
 //! | [`control`] | what operators ask for by signals |
@@ -30,6 +31,7 @@ pub mod php;
 pub mod job;
 
 pub mod dialect;
+pub mod producer;
 pub mod queue;
 
 pub mod failed;
@@ -50,8 +52,14 @@ pub mod sql;
 
 pub use handler::Context;
 pub use job::{Exception, IntoOutcome, Job, Outcome};
+pub use producer::{Dispatch, Producer};
 pub use queue::MemoryQueue;
 pub use worker::{StopReason, Worker, WorkerOptions};
+
+/// The examples of the README are compiled, and run, with the documentation's.
+#[cfg(all(doctest, feature = "cli"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 /// What a handler returns, and `main`: any error becomes an [`Exception`] by `?`.
 pub type Result<T, E = Exception> = std::result::Result<T, E>;

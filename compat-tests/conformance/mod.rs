@@ -94,6 +94,7 @@ macro_rules! for_every_queue {
 
 for_every_queue!(
     jobs_are_reserved_in_order_and_only_their_attempts_change,
+    many_pushed_at_once_are_jobs_like_any,
     a_release_is_delayed_with_its_attempts_spent,
     jobs_handed_back_stand_at_the_head_in_their_first_order,
     a_late_settlement_of_a_job_that_was_handed_back_changes_nothing,

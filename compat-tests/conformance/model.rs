@@ -230,7 +230,7 @@ impl World {
         assert_eq!(done.left as usize, self.model.list.len());
         let delayed = self.model.delayed.values().copied();
         // The fraction is due with the next second.
-        let expiring = self.model.reserved.values().map(|(_, end)| end + 1);
+        let expiring = self.model.reserved.values().map(|(token, end)| end + i64::from(*token > 0));
         assert_eq!(done.next_due, delayed.chain(expiring).min());
         self.held[client].extend(done.reserved);
     }

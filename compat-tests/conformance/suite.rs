@@ -33,6 +33,28 @@ pub async fn jobs_are_reserved_in_order_and_only_their_attempts_change(mut q: Dr
     assert_eq!(q.sizes().await, [1, 0, 0, 0]);
 }
 
+pub async fn many_pushed_at_once_are_jobs_like_any(mut q: Driven<'_>) {
+    let many = |ids: &[&str]| ids.iter().map(|id| job(id, 0).into_bytes()).collect::<Vec<_>>();
+    q.push(&job("first", 0)).await;
+    q.queue.push_all("q", &many(&["a", "b", "c"])).await.unwrap();
+    q.queue.push_all("q", &[]).await.unwrap();
+    let later: Vec<_> = [NOW + 5, NOW + 1].into_iter().zip(many(&["e", "d"])).collect();
+    q.queue.later_all("q", &later).await.unwrap();
+    q.queue.later_all("q", &[]).await.unwrap();
+    assert_eq!(q.sizes().await, [4, 2, 0, 0]);
+    for _ in 0..4 {
+        let woken = q.queue.wait(&["q".to_owned()], 1.0).await.unwrap();
+        assert_eq!(woken, ["q"], "each has its wake-up token");
+    }
+    let reserved = q.reserve(9).await;
+    assert_eq!(ids(&reserved), ["first", "a", "b", "c"]);
+    close(reserved);
+    q.now = NOW + 5;
+    let reserved = q.reserve(9).await;
+    assert_eq!(ids(&reserved), ["d", "e"]);
+    close(reserved);
+}
+
 pub async fn a_release_is_delayed_with_its_attempts_spent(mut q: Driven<'_>) {
     q.push(&job("a", 0)).await;
     let reservation = q.reserve(1).await.remove(0);

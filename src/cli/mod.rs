@@ -8,6 +8,7 @@ mod doctor;
 mod encode;
 mod health;
 mod inspect;
+mod push;
 mod work;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
         .subcommand(clear::command())
         .subcommand(inspect::command())
         .subcommand(health::command())
+        .subcommand(push::command())
         .subcommand(decode::command())
         .subcommand(encode::command())
         .subcommand(doctor::command());
@@ -38,6 +40,7 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
         Some(("queue:clear", matches)) => clear::run(matches).await,
         Some(("queue:inspect", matches)) => inspect::run(matches).await,
         Some(("health", matches)) => health::run(matches).await,
+        Some(("push", matches)) => push::run(matches).await,
         Some(("php:decode", matches)) => decode::run(matches),
         Some(("php:encode", _)) => encode::run(),
         Some(("doctor", matches)) => doctor::run(matches).await,

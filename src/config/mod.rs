@@ -44,6 +44,8 @@ pub struct Config {
     pub connection: String,
     /// The queues, in order of priority, exactly as between the commas.
     pub queues: Vec<String>,
+    /// The connection's own queue.
+    pub default_queue: String,
     /// The URL of the queue's Redis.
     pub redis: String,
     /// The framework's wire: key prefix, version, cluster or not.
@@ -342,6 +344,7 @@ impl Config {
         }
         let mut config = Config {
             queues,
+            default_queue: default_queue.to_owned(),
             redis,
             dialect,
             migration_batch_size: app

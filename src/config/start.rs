@@ -1,10 +1,11 @@
-//! A worker as its app configures it: `Worker::from_env`, and with flags `Worker::from_args`.
+//! A worker as its app configures it: `Worker::from_env`, and with flags `Worker::from_args`; a producer likewise.
 
 use crate::config::{Config, Failed, Low};
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 use crate::failed::DatabaseStore;
 use crate::failed::{FileStore, NullStore};
 use crate::job::Exception;
+use crate::producer::Producer;
 use crate::queue::{RedisQueue, RedisQueueOptions};
 use crate::redis::Redis;
 use crate::telemetry;
@@ -67,6 +68,7 @@ impl Worker {
         let worker = Worker::on(RedisQueue::new(Redis::new(&config.redis)?, dialect, options))
             .connection(&config.connection)
             .queues(config.queues.clone())
+            .default_queue(&config.default_queue)
             .options(config.options.clone())
             .rules(rules)
             .pool(config.php.clone())
@@ -113,6 +115,31 @@ impl Worker {
             Failed::App(driver) => worker.failed_jobs_by_the_app(driver),
             Failed::Null => worker.failed_jobs(NullStore),
         })
+    }
+}
+
+impl Producer {
+    /// The producer of the Laravel app in this directory, read as artisan reads it; `HANDOVER_*` variables go before. Jobs
+    /// that name no queue go to the connection's own.
+    ///
+    /// # Errors
+    /// Where the app cannot be read or something in it is not supported; the message says what to do.
+    pub fn from_env() -> Result<Producer, Exception> {
+        let mut low = Low::default();
+        low.variables(std::env::vars())?;
+        Producer::from_config(&Config::from_low(&low)?)
+    }
+
+    /// A producer with this configuration.
+    ///
+    /// # Errors
+    /// Where Redis' URL is not usable.
+    pub fn from_config(config: &Config) -> Result<Producer, Exception> {
+        let (dialect, options) = (config.dialect.clone(), RedisQueueOptions::default());
+        let version = dialect.version;
+        let queue = RedisQueue::new(Redis::new(&config.redis)?, dialect, options);
+        let producer = Producer::on(queue).version(version).connection(&config.connection);
+        Ok(producer.default_queue(&config.default_queue))
     }
 }
 

@@ -2,6 +2,8 @@
 
 pub mod laravel;
 mod rules;
+mod shape;
 
 pub use laravel::{Keys, Laravel};
 pub use rules::{MAX_ATTEMPTS_CLASS, Rules};
+pub use shape::{Backoff, Refusal, Shape};

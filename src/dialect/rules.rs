@@ -1,7 +1,9 @@
-//! What differs between a framework's versions in retrying, timing out and telling why: as data.
+//! What differs between a framework's versions in retrying, timing out, telling why and pushing: as data.
 //!
 //! The worker sees these values and never a framework's name. Counterpart in PHP: `Illuminate\Queue\Worker` of each
 //! version.
+
+use super::Shape;
 
 /// The rules of one framework version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct Rules {
     pub timeout_class: &'static str,
     /// What follows the job's name in its message.
     pub timed_out: &'static str,
+    /// The payload of jobs that a handler pushes.
+    pub shape: Shape,
 }
 
 /// Class of the exception of a job over its limits, in every version.
@@ -41,6 +45,7 @@ impl Rules {
                 MAX_ATTEMPTS_CLASS
             },
             timed_out: if short { " has timed out." } else { LONG_TEXT },
+            shape: Shape::laravel(version),
         }
     }
 }

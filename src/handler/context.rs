@@ -1,5 +1,5 @@
 //! What a handler is given beside its job: its deadline, the state of the application, and a way to hear that it
-//! should end. Never gives access to the queue.
+//! should end, and a way to push jobs. Never gives access to its own job's place in the queue.
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
@@ -11,12 +11,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::job::{Interrupted, Job};
+use crate::producer::{self, Dispatch, Producer, Pushed};
 
 /// The surroundings of one attempt. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Context {
     job: Job,
     state: State,
+    producer: Producer,
     deadline: Option<Instant>,
     stopping: CancellationToken,
     lost: Arc<AtomicBool>,
@@ -36,12 +38,13 @@ impl Context {
     pub(crate) fn new(
         job: Job,
         state: State,
+        producer: Producer,
         deadline: Option<Instant>,
         stopping: CancellationToken,
         lost: Arc<AtomicBool>,
         bounds: Bounds,
     ) -> Self {
-        Context { job, state, deadline, stopping, lost, bounds }
+        Context { job, state, producer, deadline, stopping, lost, bounds }
     }
 
     /// The job of this attempt.
@@ -57,6 +60,20 @@ impl Context {
         self.state
             .find()
             .unwrap_or_else(|| panic!("no state of type {}: give it to Worker::state", type_name::<T>()))
+    }
+
+    /// Pushes a job onto this connection, as `dispatch()` does in a PHP job; without a queue of its own, onto the
+    /// connection's default queue and not this job's. It stays pushed, however this attempt ends.
+    ///
+    /// # Errors
+    /// As [`Producer::dispatch`].
+    pub async fn dispatch(&self, job: impl Into<Dispatch>) -> Result<Pushed, producer::Error> {
+        self.producer.dispatch(job).await
+    }
+
+    /// The producer behind [`dispatch`](Self::dispatch): for [`bulk`](Producer::bulk), or to keep.
+    pub fn producer(&self) -> &Producer {
+        &self.producer
     }
 
     /// How long the attempt may still run; `None` where the job has no timeout.

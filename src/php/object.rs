@@ -3,9 +3,11 @@
 //! Owns class names, the mangling of property names and who sees which property. Never knows what a class
 //! means. Counterpart in PHP: zend_object, `zend_unmangle_property_name`.
 
-use super::array::Array;
+use super::array::{Array, Key};
+use super::error::{Error, shown};
 use super::name::Name;
 use super::value::Value;
+use super::walk::Step;
 
 /// An object that lists its properties.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,56 @@ impl Object {
         }
         hidden
     }
+
+    /// The public property of that name: what PHP code outside of the class sees of it.
+    pub fn public(&self, name: &str) -> Option<&Value> {
+        let named = |key: &Key| key.as_bytes() == Some(name.as_bytes());
+        self.properties.entries.iter().rev().find(|(key, _)| named(key)).map(|(_, value)| value)
+    }
+
+    /// Sets the property of that name where it stands, whatever its visibility; one that is not there becomes
+    /// the last, and public.
+    ///
+    /// Errors: the object holds references whose numbers would lead elsewhere afterwards, because the new value
+    /// takes more or fewer slots than the old one did.
+    pub fn set(&mut self, name: &str, value: impl Into<Value>) -> Result<(), Error> {
+        let value = value.into();
+        let wanted = Name::of(name.as_bytes());
+        let class = self.class.clone();
+        let mine = |(key, _): &(Key, Value)| key.member(Some(&class)) == (wanted, true);
+        let Some(at) = self.properties.entries.iter().rposition(mine) else {
+            self.properties.entries.push((Key::Str(name.into()), value));
+            return Ok(());
+        };
+        if slots(&value) != slots(&self.properties.entries[at].1) {
+            let before: usize = self.properties.entries[..=at].iter().map(|(_, value)| slots(value)).sum();
+            // The object itself is the first.
+            if self.properties.values().any(|value| refers_beyond(value, 1 + before)) {
+                let problem = format!(
+                    "references in {} lead to what stands after {name}, and would lead elsewhere once it is set: \
+                     declare {name} last",
+                    shown(&self.class)
+                );
+                return Err(Error::mismatch(problem));
+            }
+        }
+        self.properties.entries[at].1 = value;
+        Ok(())
+    }
+}
+
+/// How many of the numbers that references lead by a value takes.
+fn slots(value: &Value) -> usize {
+    value
+        .walk()
+        .filter(|step| matches!(step, Step::Value(value) if !matches!(value, Value::Reference(_))))
+        .count()
+}
+
+fn refers_beyond(value: &Value, slot: usize) -> bool {
+    value.walk().any(
+        |step| matches!(step, Step::Value(Value::Same(index) | Value::Reference(index)) if *index > slot),
+    )
 }
 
 /// An object of a class that implements PHP's `Serializable`: only the class can read the bytes.
@@ -154,6 +206,34 @@ fn is_name_byte(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::php::parse;
+
+    #[test]
+    fn a_property_is_set_where_it_stands_and_references_are_not_led_astray() {
+        let set = |bytes: &str, value: Value| {
+            let Value::Object(mut object) = parse(bytes.as_bytes()).unwrap() else { panic!("{bytes}") };
+            object.set("x", value).map(|()| Value::from(*object).write().escape_ascii().to_string())
+        };
+        let list = || Value::from(Array::from_iter([1, 2]));
+        for (bytes, value, expected) in [
+            ("O:1:\"A\":0:{}", Value::from(5), r#"O:1:\"A\":1:{s:1:\"x\";i:5;}"#),
+            ("O:1:\"A\":1:{s:4:\"\0*\0x\";N;}", Value::from(5), r#"O:1:\"A\":1:{s:4:\"\x00*\x00x\";i:5;}"#),
+            (
+                "O:1:\"A\":3:{s:1:\"a\";i:1;s:1:\"b\";R:2;s:1:\"x\";N;}",
+                list(),
+                r#"O:1:\"A\":3:{s:1:\"a\";i:1;s:1:\"b\";R:2;s:1:\"x\";a:2:{i:0;i:1;i:1;i:2;}}"#,
+            ),
+            (
+                "O:1:\"A\":3:{s:1:\"x\";N;s:1:\"a\";i:1;s:1:\"b\";R:3;}",
+                Value::from(5),
+                r#"O:1:\"A\":3:{s:1:\"x\";i:5;s:1:\"a\";i:1;s:1:\"b\";R:3;}"#,
+            ),
+        ] {
+            assert_eq!(set(bytes, value), Ok(expected.to_owned()));
+        }
+        let moved = set("O:1:\"A\":3:{s:1:\"x\";N;s:1:\"a\";i:1;s:1:\"b\";R:3;}", list());
+        assert!(moved.unwrap_err().to_string().contains("declare x last"));
+    }
 
     #[test]
     fn names_are_demangled() {

@@ -271,14 +271,7 @@ impl Queue for MemoryQueue {
     }
 
     fn push<'a>(&'a self, queue: &'a str, payload: &'a [u8]) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(async move {
-            self.with(queue, |lists| {
-                lists.ready.push_back(Bytes::copy_from_slice(payload));
-                lists.notify += 1;
-            });
-            self.0.changed.notify_waiters();
-            Ok(())
-        })
+        Box::pin(async move { self.push_all(queue, &[payload.to_vec()]).await })
     }
 
     fn later<'a>(
@@ -287,7 +280,30 @@ impl Queue for MemoryQueue {
         payload: &'a [u8],
         available_at: i64,
     ) -> BoxFuture<'a, Result<(), Error>> {
-        self.with(queue, |lists| lists.put_off(available_at, Bytes::copy_from_slice(payload)));
+        Box::pin(async move { self.later_all(queue, &[(available_at, payload.to_vec())]).await })
+    }
+
+    fn push_all<'a>(&'a self, queue: &'a str, payloads: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            self.with(queue, |lists| {
+                lists.ready.extend(payloads.iter().cloned().map(Bytes::from));
+                lists.notify += payloads.len();
+            });
+            self.0.changed.notify_waiters();
+            Ok(())
+        })
+    }
+
+    fn later_all<'a>(
+        &'a self,
+        queue: &'a str,
+        payloads: &'a [(i64, Vec<u8>)],
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        self.with(queue, |lists| {
+            for (available_at, payload) in payloads {
+                lists.put_off(*available_at, Bytes::copy_from_slice(payload));
+            }
+        });
         Box::pin(async { Ok(()) })
     }
 

@@ -79,6 +79,31 @@ pub trait Queue: Send + Sync + 'static {
         available_at: i64,
     ) -> BoxFuture<'a, Result<(), Error>>;
 
+    /// Appends payloads, [`BATCH_JOBS`] at most, in this order. A queue that can does it in one step, whole or not at all;
+    /// unless it says so, one after the other.
+    fn push_all<'a>(&'a self, queue: &'a str, payloads: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            for payload in payloads {
+                self.push(queue, payload).await?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Puts payloads aside, [`BATCH_JOBS`] at most, each until its own second; as [`push_all`](Queue::push_all).
+    fn later_all<'a>(
+        &'a self,
+        queue: &'a str,
+        payloads: &'a [(i64, Vec<u8>)],
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            for (available_at, payload) in payloads {
+                self.later(queue, payload, *available_at).await?;
+            }
+            Ok(())
+        })
+    }
+
     /// How many jobs the queue holds, by state.
     fn size<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<Sizes, Error>>;
 

@@ -323,12 +323,7 @@ impl Queue for RedisQueue {
     }
 
     fn push<'a>(&'a self, queue: &'a str, payload: &'a [u8]) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(async move {
-            let Keys { ready, notify, .. } = self.dialect.keys(queue);
-            let _: u64 =
-                self.run("pushing", queue, &self.scripts.push, &[&ready, &notify], &[payload]).await?;
-            Ok(())
-        })
+        Box::pin(async move { self.push_all(queue, &[payload.to_vec()]).await })
     }
 
     fn later<'a>(
@@ -337,9 +332,37 @@ impl Queue for RedisQueue {
         payload: &'a [u8],
         available_at: i64,
     ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move { self.later_all(queue, &[(available_at, payload.to_vec())]).await })
+    }
+
+    fn push_all<'a>(&'a self, queue: &'a str, payloads: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
+            if payloads.is_empty() {
+                return Ok(());
+            }
+            let Keys { ready, notify, .. } = self.dialect.keys(queue);
+            let payloads: Vec<&[u8]> = payloads.iter().map(Vec::as_slice).collect();
+            let _: u64 =
+                self.run("pushing", queue, &self.scripts.push, &[&ready, &notify], &payloads).await?;
+            Ok(())
+        })
+    }
+
+    fn later_all<'a>(
+        &'a self,
+        queue: &'a str,
+        payloads: &'a [(i64, Vec<u8>)],
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            if payloads.is_empty() {
+                return Ok(());
+            }
             let Keys { delayed, .. } = self.dialect.keys(queue);
-            let command = cmd("ZADD").arg(&delayed).arg(available_at).arg(payload).to_owned();
+            let mut command = cmd("ZADD");
+            command.arg(&delayed);
+            for (available_at, payload) in payloads {
+                command.arg(available_at).arg(payload.as_slice());
+            }
             let _: u64 = self.ask("pushing for later", queue, &delayed, &command).await?;
             Ok(())
         })

@@ -109,6 +109,7 @@ async fn run(ticket: &Ticket, limits: &Limits, shared: &Shared) -> Option<Outcom
     let context = Context::new(
         ticket.job.clone(),
         shared.state.clone(),
+        shared.producer(),
         deadline,
         ticket.hand_back.clone(),
         ticket.lost.clone(),

@@ -37,6 +37,7 @@ use crate::handler::http;
 use crate::handler::php::Pool;
 use crate::handler::{Context, Handler, Native, PoolOptions, Routes, State};
 use crate::job::IntoOutcome;
+use crate::producer::Producer;
 use crate::queue::Queue;
 
 /// What the ledger and all attempts share.
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) connection: Arc<str>,
     pub(crate) queues: Vec<String>,
+    /// The connection's own queue, for jobs that handlers push.
+    pub(crate) default_queue: Arc<str>,
     pub(crate) options: WorkerOptions,
     pub(crate) rules: Rules,
     pub(crate) routes: Routes,
@@ -68,6 +71,14 @@ pub(crate) struct Shared {
     pub(crate) health_at: Option<String>,
     pub(crate) events: Events,
     pub(crate) clock: Clock,
+}
+
+impl Shared {
+    /// What handlers push with.
+    fn producer(&self) -> Producer {
+        let (connection, default_queue) = (self.connection.clone(), self.default_queue.clone());
+        Producer::shared(self.queue.clone(), connection, default_queue, self.rules.shape, self.clock.clone())
+    }
 }
 
 /// A queue worker with native handlers.
@@ -108,6 +119,7 @@ impl Worker {
             queue: Arc::new(queue),
             connection: "redis".into(),
             queues: vec!["default".into()],
+            default_queue: "default".into(),
             options: WorkerOptions::default(),
             rules: Rules::default(),
             routes: Routes::default(),
@@ -229,6 +241,13 @@ impl Worker {
     #[must_use]
     pub fn connection(mut self, name: &str) -> Self {
         self.0.connection = name.into();
+        self
+    }
+
+    /// The connection's own queue, for jobs that handlers push without naming one; otherwise `default`.
+    #[must_use]
+    pub fn default_queue(mut self, name: &str) -> Self {
+        self.0.default_queue = name.into();
         self
     }
 

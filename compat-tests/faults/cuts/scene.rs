@@ -230,7 +230,7 @@ impl Scene {
             Call::Release => When::word("release"),
             Call::Delete | Call::Fail => When::word("delete"),
             Call::HandBack => When::word("back"),
-            Call::Push => When::script("Appends a payload"),
+            Call::Push => When::script("Appends payloads"),
             Call::Later => When::command("ZADD"),
         }
     }

@@ -36,6 +36,14 @@ read -r word
 kill -KILL $server; wait $server 2>/dev/null
 [ "$word" = stay ] || rm -rf "$dir""#;
 
+/// Where a user of no rights can get to: the folder for temporary files, if each folder above lets others pass.
+fn base() -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let passes = |dir: &std::path::Path| dir.metadata().is_ok_and(|data| data.permissions().mode() & 1 == 1);
+    let dir = std::env::temp_dir();
+    if dir.ancestors().all(passes) { dir } else { PathBuf::from("/tmp") }
+}
+
 impl DatabaseServer {
     /// The one that tests share.
     pub fn shared(driver: Driver) -> &'static DatabaseServer {
@@ -47,7 +55,8 @@ impl DatabaseServer {
 
     /// One of the test's own, to be stopped and started.
     pub fn start(driver: Driver) -> DatabaseServer {
-        let dir = tempfile::Builder::new().prefix("database-").tempdir().expect("a directory").keep();
+        let dir =
+            tempfile::Builder::new().prefix("database-").tempdir_in(base()).expect("a directory").keep();
         let mut server = DatabaseServer { driver, dir, port: free_port(), keeper: None };
         server.certify();
         run(Command::new("chown").args(["-R", &owner()]).arg(&server.dir));
