@@ -93,7 +93,7 @@ fn connections_of_every_shape() {
         assert_eq!(said.redis.as_ref().unwrap().name, "jobs", "{case}");
         // The connection beside it is still the fixture's.
         let other = read(&app, "", "redis").unwrap();
-        assert_eq!(other.dialect.prefix, "fixture_app_database_", "{case}");
+        assert_eq!(other.dialect.prefix(), "fixture_app_database_", "{case}");
     }
 }
 
@@ -128,8 +128,8 @@ fn with_a_cached_configuration_the_env_file_is_not_read() {
     let mut app = App::new(&Redis::start());
     agree(&app, "");
     app.set_env("REDIS_PREFIX", "new_");
-    assert_eq!(read(&app, "", "").unwrap().dialect.prefix, "fixture_app_database_");
-    assert_eq!(read(&app, "php", "").unwrap().dialect.prefix, "fixture_app_database_");
+    assert_eq!(read(&app, "", "").unwrap().dialect.prefix(), "fixture_app_database_");
+    assert_eq!(read(&app, "php", "").unwrap().dialect.prefix(), "fixture_app_database_");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Rows of the table of observable behaviours that only a queue on Redis shows.
 
-use handover::dialect::Laravel;
+use handover::dialect::{Counting, Laravel};
 use handover::job::Settlement;
 use handover::queue::{Queue, RedisQueue, RedisQueueOptions, Reservation};
 
@@ -56,7 +56,7 @@ async fn a_key_of_another_type_changes_nothing() {
         let () = redis.query(&["SET", key, "a string"]);
         let before: Vec<Option<Vec<u8>>> = others.iter().map(|key| redis.query(&["DUMP", key])).collect();
         let edit = handover::queue::AttemptsEdit { at: job("a", 0).rfind('0').unwrap(), len: 1, attempts: 1 };
-        let same = Reservation::new("q", job("a", 0).into_bytes(), edit, held.token());
+        let same = Reservation::new("q", job("a", 0).into_bytes(), edit, Counting::AtReserve, held.token());
         let settle = [handover::queue::Settling { reservation: same, settlement: Settlement::Delete }];
         let ask = handover::queue::Exchange {
             settle: &settle,

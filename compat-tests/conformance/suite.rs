@@ -1,5 +1,6 @@
 //! The promises themselves.
 
+use handover::dialect::Counting;
 use handover::job::Settlement;
 use handover::queue::{Reservation, Settling, State, Token};
 
@@ -102,7 +103,7 @@ pub async fn a_late_settlement_of_a_job_that_was_handed_back_changes_nothing(mut
     let late = || {
         let at = job("a", 0).rfind('0').unwrap();
         let edit = handover::queue::AttemptsEdit { at, len: 1, attempts: 1 };
-        Reservation::new("q", job("a", 0).into_bytes(), edit, first.token())
+        Reservation::new("q", job("a", 0).into_bytes(), edit, Counting::AtReserve, first.token())
     };
     let lates = [late(), late(), late(), late(), late()];
     assert!(q.settle(first, Settlement::HandBack).await);

@@ -18,7 +18,7 @@ fn a_failed_row_stays_whose_jobs_removal_was_sent_and_never_answered() {
     let app = App::new(&redis);
     app.push(&json!([{"job": "ThrowsAlways", "args": ["a", "boom"]}]));
     // The removal takes effect, its answer is lost, and nothing gets through any more.
-    proxy.arm(When::word("delete"), Fault::CutAfter);
+    proxy.arm(When::word("fail"), Fault::CutAfter);
     let worker = Running::start(handover(&app, &[&format!("--redis={}", proxy.url(0)), "--grace=1"]));
     wait_until("the removal is cut off", || {
         proxy.refuse(proxy.fired() == 1);

@@ -39,7 +39,7 @@ async fn a_failure_that_redis_did_not_answer_for_a_whole_lease_keeps_its_row_and
     let _: i64 = redis.query(&["RPUSH", "queues:default", JOB]);
 
     // The removal never reaches Redis, nor does anything after it.
-    proxy.arm(When::word("delete"), Fault::CutBefore);
+    proxy.arm(When::word("fail"), Fault::CutBefore);
     let (line, down) = (proxy.clone(), Arc::new(AtomicBool::new(false)));
     let is_down = down.clone();
     let unseen = Arc::new(AtomicBool::new(false));

@@ -5,7 +5,6 @@
 use std::process::ExitCode;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
-use handover::job::Payload;
 use handover::queue::{Peeked, Queue, RedisQueue, State};
 
 use super::{reached, reaching};
@@ -45,16 +44,16 @@ async fn show(
 ) -> anyhow::Result<()> {
     println!("  {title}: {count}");
     for peeked in queue.peek(name, state, 0, limit).await? {
-        println!("    {}", line(&peeked, state));
+        println!("    {}", line(queue, &peeked, state));
     }
     Ok(())
 }
 
 /// One job on one line; bytes that no job can be read from are shown escaped and shortened.
-fn line(peeked: &Peeked, state: State) -> String {
+fn line(queue: &RedisQueue, peeked: &Peeked, state: State) -> String {
     let at = peeked.at.map(|at| format!("{at:.0} ")).unwrap_or_default();
     let size = peeked.payload.len();
-    match Payload::parse(peeked.payload.clone()) {
+    match queue.read(peeked.payload.clone()) {
         Ok(payload) if state != State::Quarantined => {
             let id = payload.uuid().or_else(|| payload.id()).unwrap_or_default();
             format!("{at}{id} {} attempts {} ({size} bytes)", payload.name(), payload.attempts())

@@ -30,7 +30,7 @@ pub use low::{Low, Source};
 
 use app::Reading;
 
-use crate::dialect::Laravel;
+use crate::dialect::{Dialect, Laravel};
 use crate::failed::{CacheLock, KeyedBy};
 use crate::handler::PoolOptions;
 use crate::sql;
@@ -49,7 +49,7 @@ pub struct Config {
     /// The URL of the queue's Redis.
     pub redis: String,
     /// The framework's wire: key prefix, version, cluster or not.
-    pub dialect: Laravel,
+    pub dialect: Dialect,
     /// `migration_batch_size`, where it is a limit.
     pub migration_batch_size: Option<usize>,
     /// False under Horizon's `retry_after: null`.
@@ -327,12 +327,8 @@ impl Config {
         let queues = queues(low.get("queue").filter(|queues| !queues.is_empty()), default_queue);
         let version = app.map_or((13, 26), App::version);
         let cluster = redis.split_once("://").is_some_and(|(scheme, _)| scheme.ends_with("+cluster"));
-        let dialect = Laravel {
-            prefix: prefix.clone(),
-            version,
-            cluster,
-            forwards: app.map(|app| app.forwards.clone()).unwrap_or_default(),
-        };
+        let forwards = app.map(|app| app.forwards.clone()).unwrap_or_default();
+        let dialect = Dialect::Laravel(Laravel { prefix, version, cluster, forwards });
         if let Some(queue) = queues.iter().find(|queue| dialect.is_torn(queue)) {
             return Err(Error::Untagged { queue: queue.clone() });
         }
@@ -401,7 +397,7 @@ impl Config {
             ("connection", self.connection.clone(), true),
             ("queue", self.queues.join(","), true),
             ("redis", address, true),
-            ("prefix", self.dialect.prefix.clone(), true),
+            ("prefix", self.dialect.prefix().to_owned(), true),
             ("lease", self.options.lease_seconds().to_string(), true),
             ("tries", self.options.tries.to_string(), false),
             ("timeout", self.options.timeout.to_string(), false),
@@ -637,7 +633,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let typed = [("redis", "redis://:secret@localhost/1"), ("prefix", "shop_"), ("queue", "a,b")];
         let config = Config::complete(&low(&typed), None, directory.path()).unwrap();
-        assert_eq!((config.dialect.prefix.as_str(), config.queues.len()), ("shop_", 2));
+        assert_eq!((config.dialect.prefix(), config.queues.len()), ("shop_", 2));
         assert!(!config.sources.join("\n").contains("secret"), "{:?}", config.sources);
     }
 }

@@ -136,9 +136,9 @@ impl Producer {
     /// Where Redis' URL is not usable.
     pub fn from_config(config: &Config) -> Result<Producer, Exception> {
         let (dialect, options) = (config.dialect.clone(), RedisQueueOptions::default());
-        let version = dialect.version;
+        let rules = dialect.rules();
         let queue = RedisQueue::new(Redis::new(&config.redis)?, dialect, options);
-        let producer = Producer::on(queue).version(version).connection(&config.connection);
+        let producer = Producer::on(queue).rules(rules).connection(&config.connection);
         Ok(producer.default_queue(&config.default_queue))
     }
 }

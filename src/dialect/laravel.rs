@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Rules;
+use super::wire::json_scripts;
+use super::{Keys, Rules, Scripts};
 
 /// How one Laravel app speaks to Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,21 +18,6 @@ pub struct Laravel {
     pub cluster: bool,
     /// Queues whose keys are another's (13.26 on): looked up once, the job keeps the queue's own name.
     pub forwards: BTreeMap<String, String>,
-}
-
-/// The keys of one queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Keys {
-    /// List of ready payloads: RPUSH at the tail, LPOP at the head.
-    pub ready: String,
-    /// Sorted set of payloads being worked, by the Unix second their reservation ends.
-    pub reserved: String,
-    /// Sorted set of payloads for later, by the Unix second they are due.
-    pub delayed: String,
-    /// List of wake-up tokens, one for each ready payload.
-    pub notify: String,
-    /// List of payloads that nobody can read. Ours: Laravel loses these.
-    pub quarantine: String,
 }
 
 impl Laravel {
@@ -48,14 +34,7 @@ impl Laravel {
             true => format!("{}queues:{{{queue}}}", self.prefix),
             false => format!("{}queues:{queue}", self.prefix),
         };
-        let key = |suffix| format!("{ready}:{suffix}");
-        Keys {
-            reserved: key("reserved"),
-            delayed: key("delayed"),
-            notify: key("notify"),
-            quarantine: key("quarantine"),
-            ready,
-        }
+        Keys { notify: Some(format!("{ready}:notify")), ..Keys::of(ready) }
     }
 
     /// True where the keys of this queue do not share a slot of the cluster, so that no script can reach them all.
@@ -74,16 +53,8 @@ fn has_hash_tag(name: &str) -> bool {
     name.find('{').is_some_and(|open| name[open + 1..].find('}').is_some_and(|length| length > 0))
 }
 
-/// Settle and reserve.
-pub const EXCHANGE: &str = concat!(include_str!("lua/attempts.lua"), include_str!("lua/exchange.lua"));
-/// Renew.
-pub const RENEW: &str = include_str!("lua/renew.lua");
-/// What stands under a token.
-pub const RECOVER: &str = concat!(include_str!("lua/attempts.lua"), include_str!("lua/recover.lua"));
-/// Append to the ready list.
-pub const PUSH: &str = include_str!("lua/push.lua");
-/// Empty a queue.
-pub const CLEAR: &str = include_str!("lua/clear.lua");
+/// What runs in Redis.
+pub const SCRIPTS: Scripts = json_scripts!("lua/laravel.lua");
 
 #[cfg(test)]
 mod tests {
@@ -99,14 +70,14 @@ mod tests {
         assert_eq!(keys.ready, "queues:default");
         assert_eq!(keys.reserved, "queues:default:reserved");
         assert_eq!(keys.delayed, "queues:default:delayed");
-        assert_eq!(keys.notify, "queues:default:notify");
+        assert_eq!(keys.notify.as_deref(), Some("queues:default:notify"));
     }
 
     #[test]
     fn a_forwarded_queue_has_the_keys_of_the_other_and_is_forwarded_once() {
         let pairs = [("old", "new"), ("new", "newest")].map(|(from, to)| (from.to_owned(), to.to_owned()));
         let laravel = Laravel { forwards: pairs.into(), ..Laravel::new("p_") };
-        assert_eq!(laravel.keys("old").notify, "p_queues:new:notify");
+        assert_eq!(laravel.keys("old").notify.as_deref(), Some("p_queues:new:notify"));
         assert_eq!(laravel.keys("other").ready, "p_queues:other");
     }
 

@@ -1,9 +1,98 @@
-//! One framework's wire as data: keys, scripts, rules. Never does I/O.
+//! One framework's wire as data: keys, scripts, rules, how a payload is read. Never does I/O.
+//!
+//! A framework is one file here, the head of its scripts and its tests. Counterpart in PHP: the queue class of each.
 
 pub mod laravel;
 mod rules;
 mod shape;
+mod wire;
 
-pub use laravel::{Keys, Laravel};
+use bytes::Bytes;
+
+pub use laravel::Laravel;
 pub use rules::{MAX_ATTEMPTS_CLASS, Rules};
 pub use shape::{Backoff, Refusal, Shape};
+pub use wire::{Counting, Keys, Scripts};
+
+use crate::job::{Payload, PayloadError};
+
+/// How the workers and producers of a queue speak to each other through Redis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Laravel, Lumen, Horizon.
+    Laravel(Laravel),
+}
+
+impl Dialect {
+    /// The keys of a queue.
+    pub fn keys(&self, queue: &str) -> Keys {
+        match self {
+            Dialect::Laravel(laravel) => laravel.keys(queue),
+        }
+    }
+
+    /// The Redis connection's key prefix; may be empty.
+    pub fn prefix(&self) -> &str {
+        match self {
+            Dialect::Laravel(laravel) => &laravel.prefix,
+        }
+    }
+
+    /// True where the keys of this queue do not share a slot of a cluster.
+    pub fn is_torn(&self, queue: &str) -> bool {
+        match self {
+            Dialect::Laravel(laravel) => laravel.is_torn(queue),
+        }
+    }
+
+    /// True where a push leaves a token that wakes a waiting worker.
+    pub fn has_wake_ups(&self) -> bool {
+        match self {
+            Dialect::Laravel(_) => true,
+        }
+    }
+
+    /// What runs in Redis.
+    pub fn scripts(&self) -> &'static Scripts {
+        match self {
+            Dialect::Laravel(_) => &laravel::SCRIPTS,
+        }
+    }
+
+    /// When an attempt is counted.
+    pub fn counting(&self) -> Counting {
+        match self {
+            Dialect::Laravel(_) => Counting::AtReserve,
+        }
+    }
+
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// Where the framework could not read it either.
+    pub fn read(&self, raw: Bytes) -> Result<Payload, PayloadError> {
+        match self {
+            Dialect::Laravel(_) => Payload::parse(raw),
+        }
+    }
+
+    /// The rules of retrying, timing out and telling why.
+    pub fn rules(&self) -> Rules {
+        match self {
+            Dialect::Laravel(laravel) => laravel.rules(),
+        }
+    }
+}
+
+impl Default for Dialect {
+    /// Laravel's newest version without a prefix.
+    fn default() -> Self {
+        Dialect::Laravel(Laravel::new(""))
+    }
+}
+
+impl From<Laravel> for Dialect {
+    fn from(laravel: Laravel) -> Self {
+        Dialect::Laravel(laravel)
+    }
+}

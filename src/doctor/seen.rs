@@ -46,7 +46,7 @@ pub(super) struct Seen {
 }
 
 pub(super) async fn look(redis: &Redis, config: &Config) -> Result<Seen, Error> {
-    let prefix = config.dialect.prefix.clone();
+    let prefix = config.dialect.prefix().to_owned();
     let mut look = Look { redis, key: config.dialect.keys(&config.queues[0]).ready, seen: Seen::default() };
     look.seen.prefix = prefix;
     look.seen.single = !redis.is_cluster();
@@ -56,8 +56,13 @@ pub(super) async fn look(redis: &Redis, config: &Config) -> Result<Seen, Error> 
     for queue in &config.queues {
         let keys = config.dialect.keys(queue);
         let length = async |key: &str| look.redis.query(key, cmd("LLEN").arg(key)).await.unwrap_or(0);
-        let counted = (queue.clone(), length(&keys.ready).await, length(&keys.notify).await, keys.notify);
-        look.seen.queues.push(counted);
+        let ready = length(&keys.ready).await;
+        let (tokens, key) = match keys.notify {
+            Some(key) => (length(&key).await, key),
+            // Nothing to find fault with.
+            None => (ready, String::new()),
+        };
+        look.seen.queues.push((queue.clone(), ready, tokens, key));
     }
     look.clients().await;
     if let Some(prefix) = config.app.as_ref().and_then(|app| app.horizon_prefix.as_deref()) {

@@ -12,11 +12,13 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use tokio::sync::Notify;
 
+use super::reservation::Taking;
 use super::{
     AttemptsEdit, BATCH_BYTES, BATCH_JOBS, BoxFuture, Error, Exchange, Exchanged, Peeked, Queue, Reservation,
     Sizes, State, Token,
 };
-use crate::job::{Payload, Settlement};
+use crate::dialect::{Counting, Dialect};
+use crate::job::{Payload, PayloadError, Settlement};
 
 /// Queues in memory. Cheap to clone; clones are the same queues.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +26,7 @@ pub struct MemoryQueue(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
+    dialect: Dialect,
     queues: Mutex<BTreeMap<String, Lists>>,
     changed: Notify,
     woken: Notify,
@@ -40,9 +43,18 @@ struct Lists {
 }
 
 impl MemoryQueue {
-    /// No jobs.
+    /// No jobs; those to come are Laravel's.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same for jobs of another framework.
+    pub fn speaking(dialect: impl Into<Dialect>) -> Self {
+        MemoryQueue(Arc::new(Inner { dialect: dialect.into(), ..Inner::default() }))
+    }
+
+    fn taking(&self, queue: &str, token: Token) -> Taking {
+        Taking { queue: queue.into(), counting: self.0.dialect.counting(), token }
     }
 
     /// Appends a payload to the ready list.
@@ -87,12 +99,12 @@ impl Lists {
         let held =
             |(_, token, bytes): &(i64, Token, Bytes)| *token == reservation.token() && **bytes == *member;
         let Some(index) = self.reserved.iter().position(held) else { return false };
-        let (.., member) = self.reserved.remove(index);
+        self.reserved.remove(index);
         match settlement {
             Settlement::Delete | Settlement::Fail(_) => {}
             // Among others of the same bytes, if there are any: each is a job of its own.
             Settlement::Release { at } => {
-                self.delayed.push((*at, member));
+                self.delayed.push((*at, reservation.released().into()));
                 self.delayed.sort();
             }
             Settlement::HandBack => back.push(reservation.popped().clone()),
@@ -108,7 +120,7 @@ impl Lists {
     }
 
     /// Moves what is due to the ready list, the delayed jobs first.
-    fn migrate(&mut self, now: i64) {
+    fn migrate(&mut self, now: i64, taking: &Taking, done: &mut Exchanged) {
         let due = self.delayed.iter().take_while(|(at, _)| *at <= now).count().min(BATCH_JOBS);
         let delayed = self.delayed.drain(..due).map(|(_, payload)| payload);
         let mut moved: Vec<Bytes> = delayed.collect();
@@ -117,38 +129,54 @@ impl Lists {
         let expired =
             self.reserved.iter().take_while(|(at, token, _)| at + i64::from(token.number() > 0) <= now);
         let expired = expired.count().min(BATCH_JOBS);
-        moved.extend(self.reserved.drain(..expired).map(|(.., payload)| payload));
+        let expired: Vec<Bytes> = self.reserved.drain(..expired).map(|(.., payload)| payload).collect();
+        for payload in expired {
+            match (taking.counting, locate(&payload)) {
+                (Counting::AtReserve, _) => moved.push(payload),
+                (Counting::AtReturn, Ok(edit)) => {
+                    let edit = AttemptsEdit { attempts: edit.attempts + 1, ..edit };
+                    moved.push(edit.apply(&payload).into());
+                }
+                (Counting::AtReturn, Err(reason)) => {
+                    done.quarantined.push((payload.len(), reason));
+                    self.quarantine.push(payload);
+                }
+            }
+        }
         self.notify += moved.len();
         self.ready.extend(moved);
     }
 
-    fn reserve(&mut self, queue: &Arc<str>, ask: &Exchange<'_>, done: &mut Exchanged) {
+    fn reserve(&mut self, taking: &Taking, ask: &Exchange<'_>, done: &mut Exchanged) {
         let mut bytes = 0;
         let mut pops = ask.want + BATCH_JOBS;
         while done.reserved.len() < ask.want && bytes < BATCH_BYTES && pops > 0 {
             let Some(popped) = self.ready.pop_front() else { break };
             pops -= 1;
+            let raise = i64::from(taking.counting == Counting::AtReserve);
             let edit = match locate(&popped) {
-                Ok(edit) => edit,
+                Ok(edit) => AttemptsEdit { attempts: edit.attempts + raise, ..edit },
                 Err(reason) => {
                     done.quarantined.push((popped.len(), reason));
                     self.quarantine.push(popped);
                     continue;
                 }
             };
-            let member = Bytes::from(edit.apply(&popped));
+            let reservation = taking.popped(popped.clone(), edit);
+            let member = Bytes::from(reservation.reserved());
             if self.reserved.iter().any(|(.., held)| *held == member) {
+                reservation.close();
                 self.ready.push_back(popped);
                 continue;
             }
             bytes += popped.len();
             self.reserved.push((ask.now + ask.lease, ask.token, member));
-            done.reserved.push(Reservation::new(queue.clone(), popped, edit, ask.token));
+            done.reserved.push(reservation);
         }
     }
 }
 
-/// Where the count of attempts stands, by the rules of the scripts.
+/// Where the count of attempts stands and what it is, by the rules of the scripts.
 fn locate(popped: &Bytes) -> Result<AttemptsEdit, String> {
     Payload::parse(popped.clone()).map_err(|error| error.to_string())?;
     let fields: HashMap<Cow<'_, str>, &RawValue> =
@@ -166,13 +194,13 @@ fn edit_of(popped: &Bytes, attempts: &str) -> Result<AttemptsEdit, String> {
     let whole = |count: &f64| count.fract() == 0.0 && count.abs() <= 1e9;
     let count = count.filter(whole).ok_or("attempts is not a whole number")?;
     let at = attempts.as_ptr() as usize - popped.as_ptr() as usize;
-    Ok(AttemptsEdit { at, len: attempts.len(), attempts: count as i64 + 1 })
+    Ok(AttemptsEdit { at, len: attempts.len(), attempts: count as i64 })
 }
 
 impl Queue for MemoryQueue {
     fn exchange<'a>(&'a self, queue: &'a str, ask: Exchange<'a>) -> BoxFuture<'a, Result<Exchanged, Error>> {
         Box::pin(async move {
-            let name: Arc<str> = queue.into();
+            let taking = self.taking(queue, ask.token);
             let done = self.with(queue, |lists| {
                 let mut done = Exchanged::default();
                 let mut back = Vec::new();
@@ -182,8 +210,8 @@ impl Queue for MemoryQueue {
                 lists.notify += back.len();
                 back.into_iter().rev().for_each(|popped| lists.ready.push_front(popped));
                 if ask.want > 0 {
-                    lists.migrate(ask.now);
-                    lists.reserve(&name, &ask, &mut done);
+                    lists.migrate(ask.now, &taking, &mut done);
+                    lists.reserve(&taking, &ask, &mut done);
                 }
                 let taken = done.reserved.len() + done.quarantined.len();
                 lists.notify = lists.notify.saturating_sub(taken.saturating_sub(ask.woken));
@@ -208,18 +236,15 @@ impl Queue for MemoryQueue {
         expires_at: i64,
     ) -> BoxFuture<'a, Result<Vec<Reservation>, Error>> {
         Box::pin(async move {
-            let name: Arc<str> = queue.into();
+            let taking = self.taking(queue, token);
             let under = |lists: &mut Lists| -> Vec<Bytes> {
                 let under = lists.reserved.iter();
                 let under = under.filter(|(at, known, _)| (*at, *known) == (expires_at, token));
                 under.map(|(.., member)| member.clone()).collect()
             };
             let recovered = self.with(queue, under).into_iter().filter_map(|member| {
-                let AttemptsEdit { at, len, attempts } = locate(&member).ok()?;
-                let attempts = attempts - 1;
-                let popped = AttemptsEdit { at, len, attempts: attempts - 1 }.apply(&member);
-                let len = popped.len() - (member.len() - len);
-                Some(Reservation::new(name.clone(), popped, AttemptsEdit { at, len, attempts }, token))
+                let edit = locate(&member).ok()?;
+                Some(taking.reserved(member, edit))
             });
             Ok(recovered.collect())
         })
@@ -263,6 +288,14 @@ impl Queue for MemoryQueue {
                 }
             }
         })
+    }
+
+    fn has_wake_ups(&self) -> bool {
+        self.0.dialect.has_wake_ups()
+    }
+
+    fn read(&self, payload: Bytes) -> Result<Payload, PayloadError> {
+        self.0.dialect.read(payload)
     }
 
     fn wake(&self) -> BoxFuture<'_, ()> {

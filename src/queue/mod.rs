@@ -12,6 +12,8 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 
+use crate::job::{Payload, PayloadError};
+
 pub use self::memory::MemoryQueue;
 pub use self::redis::{RedisQueue, RedisQueueOptions};
 pub use self::reservation::{AttemptsEdit, Reservation, Settling, Token};
@@ -63,6 +65,19 @@ pub trait Queue: Send + Sync + 'static {
     fn fall_together(&self, queue: &str, other: &str) -> bool {
         let _ = (queue, other);
         true
+    }
+
+    /// False where nothing is left for a waiting worker by a push: there, all depends on asking again.
+    fn has_wake_ups(&self) -> bool {
+        true
+    }
+
+    /// Reads a payload of this queue, as its framework does.
+    ///
+    /// # Errors
+    /// Where the framework could not read it either.
+    fn read(&self, payload: Bytes) -> Result<Payload, PayloadError> {
+        Payload::parse(payload)
     }
 
     /// Ends a [`wait`](Queue::wait) that is under way, at once.

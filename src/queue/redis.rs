@@ -5,17 +5,18 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use redis::{FromRedisValue, Script, Value, cmd};
 
+use super::reservation::Taking;
 use super::{
     AttemptsEdit, BATCH_BYTES, BATCH_JOBS, BoxFuture, Error, Exchange, Exchanged, Peeked, Queue, Reservation,
     Settling, Sizes, State, Token,
 };
-use crate::dialect::{Keys, Laravel, laravel};
-use crate::job::Settlement;
+use crate::dialect::{Dialect, Keys};
+use crate::job::{Payload, PayloadError, Settlement};
 use crate::redis::{PATIENCE, Redis};
 
 /// How a Redis queue behaves beside what its dialect says.
@@ -46,7 +47,7 @@ impl Default for RedisQueueOptions {
 #[derive(Clone, Debug)]
 pub struct RedisQueue {
     redis: Redis,
-    dialect: Laravel,
+    dialect: Dialect,
     options: RedisQueueOptions,
     scripts: Arc<Scripts>,
     /// By queue: how many seconds Redis' clock is ahead of this host's.
@@ -69,13 +70,15 @@ type Answered = (Vec<u8>, Vec<Taken>, Vec<(usize, String)>, Option<f64>, u64, u6
 
 impl RedisQueue {
     /// The queues of this server, as this dialect keeps them.
-    pub fn new(redis: Redis, dialect: Laravel, options: RedisQueueOptions) -> Self {
+    pub fn new(redis: Redis, dialect: impl Into<Dialect>, options: RedisQueueOptions) -> Self {
+        let dialect = dialect.into();
+        let texts = dialect.scripts();
         let scripts = Scripts {
-            exchange: Script::new(laravel::EXCHANGE),
-            renew: Script::new(laravel::RENEW),
-            recover: Script::new(laravel::RECOVER),
-            push: Script::new(laravel::PUSH),
-            clear: Script::new(laravel::CLEAR),
+            exchange: Script::new(texts.exchange),
+            renew: Script::new(texts.renew),
+            recover: Script::new(texts.recover),
+            push: Script::new(texts.push),
+            clear: Script::new(texts.clear),
         };
         RedisQueue { redis, dialect, options, scripts: Arc::new(scripts), ahead: Arc::default() }
     }
@@ -113,9 +116,12 @@ impl RedisQueue {
     }
 
     async fn exchange(&self, queue: &str, ask: Exchange<'_>) -> Result<Exchanged, Error> {
-        let Keys { ready, reserved, delayed, notify, quarantine } = self.dialect.keys(queue);
+        let keys = self.dialect.keys(queue);
+        let Keys { ready, reserved, delayed, quarantine, .. } = &keys;
+        let keys: Vec<&str> =
+            [&**ready, reserved, delayed, quarantine].into_iter().chain(keys.own()).collect();
         let bound = self.options.migration_batch_size.map_or(BATCH_JOBS, |size| size.min(BATCH_JOBS));
-        let settle: Vec<[Vec<u8>; 4]> = ask.settle.iter().map(spelled).collect();
+        let settle: Vec<[Vec<u8>; 5]> = ask.settle.iter().map(spelled).collect();
         let mut woken = ask.woken;
         loop {
             let numbers = [
@@ -136,7 +142,6 @@ impl RedisQueue {
                 .map(String::as_bytes)
                 .chain(settle.iter().flatten().map(Vec::as_slice))
                 .collect();
-            let keys = [&*ready, &reserved, &delayed, &notify, &quarantine];
             let answer: Answered =
                 self.run("settling and reserving", queue, &self.scripts.exchange, &keys, &arguments).await?;
             let (done, taken, quarantined, next_due, left, unplaced, time, late) = answer;
@@ -150,10 +155,10 @@ impl RedisQueue {
                 woken = 0;
                 continue;
             }
-            let name: Arc<str> = queue.into();
-            let reserved = taken.into_iter().map(|(popped, at, len, attempts)| {
-                Reservation::new(name.clone(), popped, AttemptsEdit { at, len, attempts }, ask.token)
-            });
+            let taking = self.taking(queue, ask.token);
+            let reserved = taken
+                .into_iter()
+                .map(|(popped, at, len, attempts)| taking.popped(popped, AttemptsEdit { at, len, attempts }));
             return Ok(Exchanged {
                 settled: done.into_iter().map(|done| done == 1).collect(),
                 reserved: reserved.collect(),
@@ -166,6 +171,10 @@ impl RedisQueue {
                 late,
             });
         }
+    }
+
+    fn taking(&self, queue: &str, token: Token) -> Taking {
+        Taking { queue: queue.into(), counting: self.dialect.counting(), token }
     }
 
     async fn renew(&self, queue: &str, held: &[&Reservation], expires_at: i64) -> Result<Vec<bool>, Error> {
@@ -201,12 +210,9 @@ impl RedisQueue {
         let arguments = [score.as_bytes()];
         let taken: Vec<Taken> =
             self.run("recovering", queue, &self.scripts.recover, &[&reserved], &arguments).await?;
-        let name: Arc<str> = queue.into();
+        let taking = self.taking(queue, token);
         let recovered = taken.into_iter().map(|(reserved, at, len, attempts)| {
-            // The count before this attempt stood where the raised one stands now.
-            let popped = AttemptsEdit { at, len, attempts: attempts - 1 }.apply(&reserved);
-            let len = popped.len() - (reserved.len() - len);
-            Reservation::new(name.clone(), popped, AttemptsEdit { at, len, attempts }, token)
+            taking.reserved(reserved, AttemptsEdit { at, len, attempts })
         });
         Ok(recovered.collect())
     }
@@ -262,15 +268,20 @@ fn unix() -> i64 {
 }
 
 /// One settlement as the script reads it.
-fn spelled(settling: &Settling) -> [Vec<u8>; 4] {
+fn spelled(settling: &Settling) -> [Vec<u8>; 5] {
     let Settling { reservation, settlement } = settling;
-    let (verb, extra) = match settlement {
-        Settlement::Delete | Settlement::Fail(_) => ("delete", Vec::new()),
-        Settlement::Release { at } => ("release", at.to_string().into_bytes()),
-        Settlement::HandBack => ("back", reservation.popped().to_vec()),
-        Settlement::Quarantine => ("quarantine", reservation.popped().to_vec()),
+    let (verb, due, bytes) = match settlement {
+        Settlement::Delete => ("delete", None, Vec::new()),
+        Settlement::Fail(_) => ("fail", None, Vec::new()),
+        Settlement::Release { at } => ("release", Some(at), reservation.released()),
+        Settlement::HandBack => ("back", None, reservation.popped().to_vec()),
+        Settlement::Quarantine => ("quarantine", None, reservation.popped().to_vec()),
     };
-    [verb.into(), reservation.reserved(), reservation.token().number().to_string().into_bytes(), extra]
+    // Not sent twice.
+    let reserved = reservation.reserved();
+    let bytes = if bytes == reserved { Vec::new() } else { bytes };
+    let token = reservation.token().number().to_string().into_bytes();
+    [verb.into(), reserved, token, due.map(i64::to_string).unwrap_or_default().into_bytes(), bytes]
 }
 
 fn read<T: FromRedisValue>(doing: &'static str, queue: &str, answer: Value) -> Result<T, Error> {
@@ -305,7 +316,12 @@ impl Queue for RedisQueue {
 
     fn wait<'a>(&'a self, queues: &'a [String], seconds: f64) -> BoxFuture<'a, Result<Vec<String>, Error>> {
         Box::pin(async move {
-            let keys: Vec<String> = queues.iter().map(|queue| self.dialect.keys(queue).notify).collect();
+            let keys: Option<Vec<String>> =
+                queues.iter().map(|queue| self.dialect.keys(queue).notify).collect();
+            let Some(keys) = keys else {
+                tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+                return Ok(Vec::new());
+            };
             let taken = self.redis.blpop(&keys, seconds).await;
             let taken =
                 taken.map_err(|source| Error::Redis { doing: "waiting", queue: queues.join(","), source })?;
@@ -316,6 +332,14 @@ impl Queue for RedisQueue {
 
     fn fall_together(&self, queue: &str, other: &str) -> bool {
         self.redis.fall_together(&self.dialect.keys(queue).ready, &self.dialect.keys(other).ready)
+    }
+
+    fn has_wake_ups(&self) -> bool {
+        self.dialect.has_wake_ups()
+    }
+
+    fn read(&self, payload: Bytes) -> Result<Payload, PayloadError> {
+        self.dialect.read(payload)
     }
 
     fn wake(&self) -> BoxFuture<'_, ()> {
@@ -342,8 +366,8 @@ impl Queue for RedisQueue {
             }
             let Keys { ready, notify, .. } = self.dialect.keys(queue);
             let payloads: Vec<&[u8]> = payloads.iter().map(Vec::as_slice).collect();
-            let _: u64 =
-                self.run("pushing", queue, &self.scripts.push, &[&ready, &notify], &payloads).await?;
+            let keys: Vec<&str> = [&*ready].into_iter().chain(notify.as_deref()).collect();
+            let _: u64 = self.run("pushing", queue, &self.scripts.push, &keys, &payloads).await?;
             Ok(())
         })
     }
@@ -374,9 +398,10 @@ impl Queue for RedisQueue {
 
     fn clear<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<u64, Error>> {
         Box::pin(async move {
-            let Keys { ready, reserved, delayed, notify, .. } = self.dialect.keys(queue);
-            self.run("clearing", queue, &self.scripts.clear, &[&ready, &reserved, &delayed, &notify], &[])
-                .await
+            let keys = self.dialect.keys(queue);
+            let Keys { ready, reserved, delayed, .. } = &keys;
+            let keys: Vec<&str> = [&**ready, reserved, delayed].into_iter().chain(keys.own()).collect();
+            self.run("clearing", queue, &self.scripts.clear, &keys, &[]).await
         })
     }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::dialect::Counting;
 use crate::job::Settlement;
 
 /// The fence beside the bytes: 20 bits, carried in the fraction of the reservation's score.
@@ -47,20 +48,20 @@ impl Token {
     }
 }
 
-/// Where the count of attempts stands in the popped bytes, and what it was raised to: all that differs between the
-/// popped and the reserved bytes.
+/// Where the count of attempts stands in the popped bytes, and the number of this attempt: all that may differ between
+/// the popped and the reserved bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttemptsEdit {
     /// Byte offset of the value of the last top-level `attempts`.
     pub at: usize,
     /// Its length in bytes.
     pub len: usize,
-    /// The number written in its place: this attempt's.
+    /// The number of this attempt.
     pub attempts: i64,
 }
 
 impl AttemptsEdit {
-    /// The popped bytes with the raised count.
+    /// The popped bytes with this attempt's number.
     pub fn apply(&self, popped: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(popped.len() + 4);
         bytes.extend_from_slice(&popped[..self.at]);
@@ -76,6 +77,7 @@ pub struct Reservation {
     queue: Arc<str>,
     popped: Bytes,
     edit: AttemptsEdit,
+    counting: Counting,
     token: Token,
     open: bool,
 }
@@ -86,9 +88,10 @@ impl Reservation {
         queue: impl Into<Arc<str>>,
         popped: impl Into<Bytes>,
         edit: AttemptsEdit,
+        counting: Counting,
         token: Token,
     ) -> Self {
-        Reservation { queue: queue.into(), popped: popped.into(), edit, token, open: true }
+        Reservation { queue: queue.into(), popped: popped.into(), edit, counting, token, open: true }
     }
 
     /// The queue it was taken from, as polled.
@@ -103,7 +106,19 @@ impl Reservation {
 
     /// The bytes that stand under `:reserved`.
     pub fn reserved(&self) -> Vec<u8> {
-        self.edit.apply(&self.popped)
+        match self.counting {
+            Counting::AtReserve => self.edit.apply(&self.popped),
+            Counting::AtReturn => self.popped.to_vec(),
+        }
+    }
+
+    /// The bytes that a release or an expiry leaves: the next attempt is to find the spent ones counted.
+    pub fn released(&self) -> Vec<u8> {
+        let counted = match self.counting {
+            Counting::AtReserve => self.edit.attempts,
+            Counting::AtReturn => self.edit.attempts + 1,
+        };
+        AttemptsEdit { attempts: counted, ..self.edit }.apply(&self.popped)
     }
 
     /// The number of this attempt.
@@ -126,6 +141,34 @@ impl Reservation {
     /// It was settled, or is known to be held no more.
     pub fn close(mut self) {
         self.open = false;
+    }
+}
+
+/// Builds reservations of one queue's reserve or recover call.
+#[derive(Clone, Debug)]
+pub(super) struct Taking {
+    pub(super) queue: Arc<str>,
+    pub(super) counting: Counting,
+    pub(super) token: Token,
+}
+
+impl Taking {
+    /// Of bytes that were popped.
+    pub(super) fn popped(&self, popped: Bytes, edit: AttemptsEdit) -> Reservation {
+        Reservation::new(self.queue.clone(), popped, edit, self.counting, self.token)
+    }
+
+    /// Of bytes that stand under `:reserved`, with the count that stands in them.
+    pub(super) fn reserved(&self, reserved: Bytes, edit: AttemptsEdit) -> Reservation {
+        match self.counting {
+            Counting::AtReturn => self.popped(reserved, edit),
+            Counting::AtReserve => {
+                // The count before this attempt stood where the raised one stands now.
+                let popped = AttemptsEdit { attempts: edit.attempts - 1, ..edit }.apply(&reserved);
+                let len = popped.len() - (reserved.len() - edit.len);
+                self.popped(popped.into(), AttemptsEdit { len, ..edit })
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
--- Finds the count of attempts in a payload, so that a script can change its digits and leave every other byte alone.
--- Put in front of the scripts that need it; defines locate(body) -> offset from 0, length, value, or nil and a reason.
+-- Finds the count of attempts in a JSON payload, so that a script can change its digits and leave every other byte alone.
+-- Put in front of the scripts that need it; defines locate(body) -> offset from 0, length, value, or nil and a reason, and
+-- counted(body, offset, length, value) -> the body with this count.
 -- What the stock script of Laravel can count, this can count; what stock would lose on, this gives a reason for.
 
 local function position_of_last_attempts(body)
@@ -84,4 +85,8 @@ local function locate(body)
   end
   local from, to = position_of_last_attempts(body)
   return from - 1, to - from, count
+end
+
+local function counted(body, at, length, count)
+  return string.sub(body, 1, at) .. string.format('%d', count) .. string.sub(body, at + length + 1)
 end

@@ -1,7 +1,7 @@
 -- Removes every job of a queue; what was set aside in quarantine stays.
--- KEYS  1 ready list, 2 reserved, 3 delayed, 4 notify   Answer  how many jobs there were
+-- KEYS  1 ready list, 2 reserved, 3 delayed, then what else the wire keeps   Answer  how many jobs there were
 -- Counterpart  clear of Illuminate\Queue\LuaScripts.
 
 local jobs = redis.call('LLEN', KEYS[1]) + redis.call('ZCARD', KEYS[2]) + redis.call('ZCARD', KEYS[3])
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+redis.call('DEL', unpack(KEYS))
 return jobs

@@ -10,7 +10,7 @@ use super::{Ledger, Phase};
 use crate::control::Signal;
 use crate::events::{Event, HandBack};
 use crate::handler::php::Pool;
-use crate::job::{Job, Payload, Settlement};
+use crate::job::{Job, Settlement};
 use crate::memory;
 use crate::queue::{Exchange, Reservation};
 use crate::worker::desk::Say;
@@ -69,7 +69,7 @@ impl Ledger {
         parting.sort_by_key(|(id, ..)| *id);
         for (_, reservation, answer) in parting {
             let index = self.line_of(&reservation);
-            if let Ok(payload) = Payload::parse(reservation.popped().clone()) {
+            if let Ok(payload) = self.shared.queue.read(reservation.popped().clone()) {
                 let (connection, queue) = (self.shared.connection.clone(), reservation.queue().clone());
                 let job = Job { connection, queue, attempts: reservation.attempts(), payload };
                 self.shared.events.emit(Event::HandedBack { job, why: HandBack::Stopping });

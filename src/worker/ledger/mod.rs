@@ -450,7 +450,7 @@ impl Ledger {
         let (mut routed, mut back) = (false, false);
         let now = Instant::now();
         for reservation in reserved {
-            let payload = match Payload::parse(reservation.popped().clone()) {
+            let payload = match self.shared.queue.read(reservation.popped().clone()) {
                 Ok(payload) => payload,
                 Err(error) => {
                     let (queue, bytes) = (reservation.queue().clone(), reservation.popped().len());

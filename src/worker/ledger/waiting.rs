@@ -55,6 +55,9 @@ impl Ledger {
         if self.waiting.is_some() || self.phase != Phase::Working || self.paused || self.free().any() == 0 {
             return;
         }
+        if !self.shared.queue.has_wake_ups() {
+            return;
+        }
         if self.hungry || self.deaf_until.is_some_and(|until| until > Instant::now()) {
             return;
         }
