@@ -57,6 +57,16 @@ fn reaching(command: Command) -> Command {
         .arg(clap::Arg::new("connection").help("The name of the queue connection [default: queue.default]"))
         .arg(option("queue", "QUEUES", "The queues, comma separated [default: the connection's]"))
         .arg(option("app", "DIR", "The Laravel app [default: this directory]"))
+        .arg(option(
+            "dialect",
+            "NAME",
+            "Whose jobs these are: laravel, think, think2 or think1 [default: laravel]",
+        ))
+        .arg(option(
+            "dialect-version",
+            "VERSION",
+            "The version of think-queue, where it is not its line's last",
+        ))
         .arg(option("redis", "URL", "The queue's Redis, in place of the app's"))
         .arg(option("prefix", "PREFIX", "The key prefix, in place of the app's"))
         .arg(option(
@@ -78,7 +88,7 @@ fn typed(matches: &ArgMatches) -> anyhow::Result<Low> {
     if matches.get_flag("guess-config") {
         low.flag("guess-config", "1");
     }
-    for name in ["connection", "queue", "app", "redis", "prefix", "config"] {
+    for name in ["connection", "queue", "app", "dialect", "dialect-version", "redis", "prefix", "config"] {
         if let Some(value) = matches.get_one::<String>(name) {
             low.flag(name, value);
         }

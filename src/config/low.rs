@@ -102,6 +102,16 @@ pub(super) const OPTIONS: &[Known] = &[
         "A file of these options [default: handover.toml in the app, where there is one]",
     ),
     known("guess-config", None, "Without PHP and a cached configuration, guess it from .env"),
+    known(
+        "dialect",
+        Some("NAME"),
+        "Whose jobs these are: laravel, think (think-queue 3), think2 or think1 [default: laravel]",
+    ),
+    known(
+        "dialect-version",
+        Some("VERSION"),
+        "The version of think-queue, where it is not its line's last: 3.0.4 [default: 3.0.9, 2.0.4 or 1.1.6]",
+    ),
     known("redis", Some("URL"), "The queue's Redis, in place of the app's"),
     known("prefix", Some("PREFIX"), "The key prefix, in place of the app's"),
     known("quiet", None, "Print no job lines"),

@@ -4,6 +4,7 @@
 //! Counterpart in PHP: `config/queue.php`, `config/database.php`, and the options of `queue:work`.
 
 mod app;
+mod dialect;
 mod dotenv;
 mod doubts;
 mod file;
@@ -30,7 +31,7 @@ pub use low::{Low, Source};
 
 use app::Reading;
 
-use crate::dialect::{Dialect, Laravel};
+use crate::dialect::{Dialect, Laravel, Think};
 use crate::failed::{CacheLock, KeyedBy};
 use crate::handler::PoolOptions;
 use crate::sql;
@@ -236,6 +237,26 @@ pub enum Error {
         /// What is wrong.
         what: &'static str,
     },
+    /// A framework that nobody here speaks.
+    #[error("The --dialect option must be laravel, think, think2 or think1, [{0}] given.")]
+    UnknownDialect(String),
+    /// A version that is none of this dialect's.
+    #[error(
+        "The --dialect-version option must be a version of think-queue that --dialect={dialect} names, such as {such_as}, [{given}] given."
+    )]
+    OddVersion {
+        /// The dialect.
+        dialect: String,
+        /// Its last one.
+        such_as: String,
+        /// What was given.
+        given: String,
+    },
+    /// A ThinkPHP app is not read.
+    #[error(
+        "The configuration of a ThinkPHP app is not read yet: name its Redis with --redis, as in redis://127.0.0.1:6379/0, and its queues with --queue."
+    )]
+    NoThinkApp,
     /// A cluster keeps the keys of such a queue on several servers.
     #[error(
         "The queue [{queue}] is on a cluster, where the keys of a queue have to share a slot: before Laravel 13.5 its name has to be in braces, as in [{{{queue}}}]."
@@ -272,8 +293,12 @@ impl Config {
         let environment: Vec<(String, String)> = environment
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let has_app = App::is_in(&directory, &environment, guess);
-        let enough_without = low.get("redis").is_some() && low.get("prefix").is_some();
+        let think = dialect::think(&low)?;
+        if think.is_some() && low.get("redis").is_none() {
+            return Err(Error::NoThinkApp);
+        }
+        let has_app = think.is_none() && App::is_in(&directory, &environment, guess);
+        let enough_without = low.get("redis").is_some() && (low.get("prefix").is_some() || think.is_some());
         if !has_app && (low.get("app").is_some() || !enough_without) {
             return Err(Error::NoApp(directory));
         }
@@ -318,7 +343,9 @@ impl Config {
             low.get("prefix").or(from_app.map(|redis| &*redis.prefix)).unwrap_or_default().to_owned();
         let default_queue = app.map_or("default", |app| &app.queue);
         let configured = app.and_then(|app| app.retry_after);
-        let options = options(low, configured.unwrap_or(60))?;
+        let think = dialect::think(low)?;
+        let defaults = think.as_ref().map_or((1, 60), dialect::defaults);
+        let options = options(low, configured.unwrap_or(60), defaults)?;
         let timezone = |name: Option<&str>| name.and_then(|name| name.parse().ok());
         let zone: Tz = timezone(app.map(|app| &*app.timezone)).unwrap_or(Tz::UTC);
         let told = app.into_iter().flat_map(|app| app.warnings.iter().cloned());
@@ -328,7 +355,10 @@ impl Config {
         let version = app.map_or((13, 26), App::version);
         let cluster = redis.split_once("://").is_some_and(|(scheme, _)| scheme.ends_with("+cluster"));
         let forwards = app.map(|app| app.forwards.clone()).unwrap_or_default();
-        let dialect = Dialect::Laravel(Laravel { prefix, version, cluster, forwards });
+        let dialect = match think {
+            Some(think) => Dialect::Think(Think { prefix, cluster, ..think }),
+            None => Dialect::Laravel(Laravel { prefix, version, cluster, forwards }),
+        };
         if let Some(queue) = queues.iter().find(|queue| dialect.is_torn(queue)) {
             return Err(Error::Untagged { queue: queue.clone() });
         }
@@ -439,7 +469,8 @@ fn seconds(low: &Low, name: &'static str, default: f64) -> Result<Duration, Erro
     })
 }
 
-fn options(low: &Low, retry_after: i64) -> Result<WorkerOptions, Error> {
+/// `defaults` are those of tries and timeout.
+fn options(low: &Low, retry_after: i64, defaults: (i64, i64)) -> Result<WorkerOptions, Error> {
     let seconds = |name, default| seconds(low, name, default);
     let lease: Option<i64> = low.optional("lease")?;
     if let Some(lease) = lease.filter(|lease| *lease < 10) {
@@ -456,9 +487,9 @@ fn options(low: &Low, retry_after: i64) -> Result<WorkerOptions, Error> {
         return Err(Error::OutOfRange { name: "timeout-release", must: "must be now or lease", given });
     }
     Ok(WorkerOptions {
-        tries: low.number("tries", 1)?,
+        tries: low.number("tries", defaults.0)?,
         backoff: larger(low.get("backoff").unwrap_or("0"), low.get("delay").unwrap_or("0")).to_owned(),
-        timeout: low.number("timeout", 60)?,
+        timeout: low.number("timeout", defaults.1)?,
         sleep: seconds("sleep", 3.0)?,
         rest: seconds("rest", 0.0)?,
         once: low.is_on("once"),
@@ -610,7 +641,7 @@ mod tests {
             ("sleep", "-1", "must be a number of seconds, [-1] given"),
             ("timeout-release", "soon", "must be now or lease, [soon] given"),
         ] {
-            let error = options(&low(&[(option, value)]), 60).unwrap_err().to_string();
+            let error = options(&low(&[(option, value)]), 60, (1, 60)).unwrap_err().to_string();
             assert!(error.contains(told), "{error}");
         }
     }

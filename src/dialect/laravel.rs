@@ -49,7 +49,7 @@ impl Laravel {
 }
 
 /// A `{`, and a `}` at least two characters after it.
-fn has_hash_tag(name: &str) -> bool {
+pub(super) fn has_hash_tag(name: &str) -> bool {
     name.find('{').is_some_and(|open| name[open + 1..].find('}').is_some_and(|length| length > 0))
 }
 

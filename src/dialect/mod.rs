@@ -5,13 +5,15 @@
 pub mod laravel;
 mod rules;
 mod shape;
+pub mod think;
 mod wire;
 
 use bytes::Bytes;
 
 pub use laravel::Laravel;
-pub use rules::{MAX_ATTEMPTS_CLASS, Rules};
+pub use rules::Rules;
 pub use shape::{Backoff, Refusal, Shape};
+pub use think::Think;
 pub use wire::{Counting, Keys, Scripts};
 
 use crate::job::{Payload, PayloadError};
@@ -21,6 +23,8 @@ use crate::job::{Payload, PayloadError};
 pub enum Dialect {
     /// Laravel, Lumen, Horizon.
     Laravel(Laravel),
+    /// think-queue of ThinkPHP.
+    Think(Think),
 }
 
 impl Dialect {
@@ -28,6 +32,7 @@ impl Dialect {
     pub fn keys(&self, queue: &str) -> Keys {
         match self {
             Dialect::Laravel(laravel) => laravel.keys(queue),
+            Dialect::Think(think) => think.keys(queue),
         }
     }
 
@@ -35,6 +40,7 @@ impl Dialect {
     pub fn prefix(&self) -> &str {
         match self {
             Dialect::Laravel(laravel) => &laravel.prefix,
+            Dialect::Think(think) => &think.prefix,
         }
     }
 
@@ -42,6 +48,7 @@ impl Dialect {
     pub fn is_torn(&self, queue: &str) -> bool {
         match self {
             Dialect::Laravel(laravel) => laravel.is_torn(queue),
+            Dialect::Think(think) => think.is_torn(queue),
         }
     }
 
@@ -49,6 +56,7 @@ impl Dialect {
     pub fn has_wake_ups(&self) -> bool {
         match self {
             Dialect::Laravel(_) => true,
+            Dialect::Think(_) => false,
         }
     }
 
@@ -56,6 +64,7 @@ impl Dialect {
     pub fn scripts(&self) -> &'static Scripts {
         match self {
             Dialect::Laravel(_) => &laravel::SCRIPTS,
+            Dialect::Think(think) => think.scripts(),
         }
     }
 
@@ -63,6 +72,7 @@ impl Dialect {
     pub fn counting(&self) -> Counting {
         match self {
             Dialect::Laravel(_) => Counting::AtReserve,
+            Dialect::Think(think) => think.counting(),
         }
     }
 
@@ -73,6 +83,7 @@ impl Dialect {
     pub fn read(&self, raw: Bytes) -> Result<Payload, PayloadError> {
         match self {
             Dialect::Laravel(_) => Payload::parse(raw),
+            Dialect::Think(think) => think.read(raw),
         }
     }
 
@@ -80,6 +91,7 @@ impl Dialect {
     pub fn rules(&self) -> Rules {
         match self {
             Dialect::Laravel(laravel) => laravel.rules(),
+            Dialect::Think(think) => think.rules(),
         }
     }
 }
@@ -94,5 +106,11 @@ impl Default for Dialect {
 impl From<Laravel> for Dialect {
     fn from(laravel: Laravel) -> Self {
         Dialect::Laravel(laravel)
+    }
+}
+
+impl From<Think> for Dialect {
+    fn from(think: Think) -> Self {
+        Dialect::Think(think)
     }
 }

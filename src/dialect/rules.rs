@@ -14,6 +14,18 @@ pub struct Rules {
     pub reads_timeout_at: bool,
     /// `failOnTimeout` counts (from 8.43).
     pub fails_on_timeout: bool,
+    /// Limits that stand in a payload count (not in think-queue 1 and 2).
+    pub reads_limits: bool,
+    /// A job that throws in its last attempt fails at once; else its next reservation finds that it is over its limits.
+    pub fails_in_the_last_attempt: bool,
+    /// The worker catches exceptions alone: what PHP calls an `Error` leaves the job reserved.
+    pub catches_no_errors: bool,
+    /// A string job settles itself: where its handler returns without having done so, it is left reserved.
+    pub string_jobs_settle_themselves: bool,
+    /// A job whose time is up is left reserved, for its worker is killed.
+    pub timeout_leaves_reserved: bool,
+    /// Class of the exception of a job over its limits.
+    pub max_attempts_class: &'static str,
     /// What follows the job's name in the message of a job over its limits.
     pub attempted_too_often: &'static str,
     /// Class of a timeout that fails the job.
@@ -24,8 +36,7 @@ pub struct Rules {
     pub shape: Shape,
 }
 
-/// Class of the exception of a job over its limits, in every version.
-pub const MAX_ATTEMPTS_CLASS: &str = "Illuminate\\Queue\\MaxAttemptsExceededException";
+const MAX_ATTEMPTS_CLASS: &str = "Illuminate\\Queue\\MaxAttemptsExceededException";
 
 const LONG_TEXT: &str =
     " has been attempted too many times or run too long. The job may have previously timed out.";
@@ -38,6 +49,12 @@ impl Rules {
             tries_bind_despite_retry_until: version < (8, 15),
             reads_timeout_at: version < (9, 26),
             fails_on_timeout: version >= (8, 43),
+            reads_limits: true,
+            fails_in_the_last_attempt: true,
+            catches_no_errors: false,
+            string_jobs_settle_themselves: false,
+            timeout_leaves_reserved: false,
+            max_attempts_class: MAX_ATTEMPTS_CLASS,
             attempted_too_often: if short { " has been attempted too many times." } else { LONG_TEXT },
             timeout_class: if short {
                 "Illuminate\\Queue\\TimeoutExceededException"
@@ -46,6 +63,32 @@ impl Rules {
             },
             timed_out: if short { " has timed out." } else { LONG_TEXT },
             shape: Shape::laravel(version),
+        }
+    }
+}
+
+impl Rules {
+    /// think-queue's rules in this version.
+    pub fn think(version: (u32, u32, u32)) -> Self {
+        let since_3 = version >= (3, 0, 0);
+        let class = match version >= (3, 0, 2) {
+            true => "think\\queue\\exception\\MaxAttemptsExceededException",
+            false => "RuntimeException",
+        };
+        Rules {
+            tries_bind_despite_retry_until: true,
+            reads_timeout_at: true,
+            fails_on_timeout: false,
+            reads_limits: since_3,
+            fails_in_the_last_attempt: since_3,
+            catches_no_errors: !since_3,
+            string_jobs_settle_themselves: true,
+            timeout_leaves_reserved: true,
+            max_attempts_class: class,
+            attempted_too_often: LONG_TEXT,
+            timeout_class: class,
+            timed_out: LONG_TEXT,
+            shape: Shape::think(version),
         }
     }
 }

@@ -10,6 +10,18 @@
 pub struct Shape {
     /// The version, for messages.
     pub version: (u32, u32),
+    /// The framework, for messages.
+    pub framework: &'static str,
+    /// What `job` says of an object.
+    pub object_job: &'static str,
+    /// `displayName` (not in think-queue).
+    pub display_name: bool,
+    /// `maxTries`, `timeout` and the last moment (not in think-queue 1 and 2).
+    pub limits: bool,
+    /// A job may carry those that follow it (not in think-queue).
+    pub chains: bool,
+    /// `attempts` of a job that has never run.
+    pub first_attempts: i64,
     /// `uuid` (from 7.0).
     pub uuid: bool,
     /// `maxExceptions` (from 7.0).
@@ -59,6 +71,12 @@ impl Shape {
     pub fn laravel(version: (u32, u32)) -> Self {
         Shape {
             version,
+            framework: "Laravel",
+            object_job: "Illuminate\\Queue\\CallQueuedHandler@call",
+            display_name: true,
+            limits: true,
+            chains: true,
+            first_attempts: 0,
             uuid: version >= (7, 0),
             max_exceptions: version >= (7, 0),
             fail_on_timeout: version >= (8, 43),
@@ -77,6 +95,23 @@ impl Shape {
                 10..13 => Refusal::Text,
                 13.. => Refusal::Named,
             },
+        }
+    }
+
+    /// think-queue's payload in this version.
+    pub fn think(version: (u32, u32, u32)) -> Self {
+        let since_3 = version >= (3, 0, 0);
+        Shape {
+            version: (version.0, version.1),
+            framework: "think-queue",
+            object_job: "think\\queue\\CallQueuedHandler@call",
+            display_name: false,
+            limits: since_3,
+            chains: false,
+            first_attempts: i64::from(!since_3),
+            uuid: false,
+            retry_until: "timeoutAt",
+            ..Shape::laravel((5, 7))
         }
     }
 

@@ -19,7 +19,7 @@ pub use native::Native;
 pub use php::PoolOptions;
 pub use router::{Route, Routes};
 
-use crate::job::Outcome;
+use crate::job::{Exception, Job, Outcome};
 use crate::queue::BoxFuture;
 
 /// Runs one attempt of a job.
@@ -29,6 +29,13 @@ use crate::queue::BoxFuture;
 pub trait Handler: Send + Sync + 'static {
     /// Runs it; how it ended is the answer, also where it ended badly.
     fn run(&self, ctx: Context) -> BoxFuture<'static, Outcome>;
+
+    /// Told once the job has failed for good and is off its queue: the `failed` method of a job class. What it comes to
+    /// is nobody's business; it has no lease to keep.
+    fn failed(&self, job: Job, exception: Exception) -> BoxFuture<'static, ()> {
+        drop((job, exception));
+        Box::pin(async {})
+    }
 
     /// True where what the future began may go on when it is dropped: an endpoint does not see that nobody waits any
     /// more. A job that timed out there is not run again before its `retry_after` is over.

@@ -46,11 +46,14 @@ impl Routes {
         self.exact.is_empty() && self.patterns.is_empty()
     }
 
-    /// Where this job goes: by the class of its command, then by its display name (listeners, mailables and
-    /// notifications travel inside a wrapper and show their own class there).
+    /// Where this job goes: by its class and method where its framework resolves them, by the class of its command, then by
+    /// its name (listeners, mailables and notifications travel inside a wrapper and show their own class there).
     pub fn of(&self, payload: &Payload) -> Route {
         let class = payload.class().unwrap_or_default();
-        let Some(handler) = self.find(class).or_else(|| self.find(payload.name())) else {
+        let method = payload
+            .handler()
+            .and_then(|handler| self.exact.get(handler).or_else(|| self.exact.get(payload.name())));
+        let Some(handler) = method.or_else(|| self.find(class)).or_else(|| self.find(payload.name())) else {
             return Route::Back(HandBack::NoRoute { class: payload.name().to_owned() });
         };
         match only_php(payload) {
@@ -73,6 +76,9 @@ impl Routes {
 
 /// What this job asks for that no handler of ours, an endpoint included, can give: skipping it in silence would break the app's promise.
 fn only_php(payload: &Payload) -> Option<&'static str> {
+    if payload.is_plain() {
+        return None;
+    }
     if payload.max_exceptions().is_some() {
         return Some("its maxExceptions are counted in the app's cache");
     }

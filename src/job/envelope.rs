@@ -22,6 +22,8 @@ struct Inner {
     fields: Vec<(String, Box<RawValue>)>,
     name: String,
     job: Option<String>,
+    /// `Class@method` of the job, where a dialect has resolved its name.
+    handler: Option<String>,
     command: OnceLock<Option<Command>>,
 }
 
@@ -66,7 +68,21 @@ impl Payload {
         let job = text(&fields, "job");
         let name = text(&fields, "displayName").filter(|name| !name.is_empty());
         let name = name.or_else(|| job.clone()).unwrap_or_default();
-        Ok(Payload(Arc::new(Inner { raw, fields, name, job, command: OnceLock::new() })))
+        Ok(Payload(Arc::new(Inner { raw, fields, name, job, handler: None, command: OnceLock::new() })))
+    }
+
+    /// The same for a framework without display names, which turns the name of a job into a class and a method: `resolve`
+    /// answers them as `Class@method`.
+    pub fn parse_named(
+        raw: impl Into<Bytes>,
+        resolve: impl FnOnce(&str) -> String,
+    ) -> Result<Self, PayloadError> {
+        let raw = raw.into();
+        let fields = serde_json::from_slice::<Fields>(&raw)?.0;
+        let job = text(&fields, "job");
+        let name = job.clone().unwrap_or_default();
+        let handler = Some(resolve(&name));
+        Ok(Payload(Arc::new(Inner { raw, fields, name, job, handler, command: OnceLock::new() })))
     }
 
     /// The bytes as they were popped: `attempts` is the count before this run.
@@ -186,11 +202,24 @@ impl Payload {
         self.0.command.get_or_init(|| Command::of(self)).as_ref()
     }
 
+    /// Class and method of a string job as `Class@method`, where its framework resolves the names of jobs.
+    pub fn handler(&self) -> Option<&str> {
+        self.0.handler.as_deref().filter(|_| self.command().is_none())
+    }
+
+    /// True where the framework asks for nothing beyond running the job, whatever its fields are called.
+    pub fn is_plain(&self) -> bool {
+        self.0.handler.is_some()
+    }
+
     /// The class a handler is registered for: the command's class, or what stands before `@` in a string job.
     pub fn class(&self) -> Option<&str> {
         match self.command() {
             Some(command) => Some(command.class()),
-            None => self.job().map(|job| job.split_once('@').map_or(job, |(class, _)| class)),
+            None => self
+                .handler()
+                .or_else(|| self.job())
+                .map(|job| job.split_once('@').map_or(job, |(class, _)| class)),
         }
     }
 

@@ -38,13 +38,15 @@ pub enum Error {
         connection: String,
     },
     /// The app's version has no such setting in its payloads.
-    #[error("{setting} [{given}] means nothing to Laravel {}.{}: {way_out}", version.0, version.1)]
+    #[error("{setting} [{given}] means nothing to {framework} {}.{}: {way_out}", version.0, version.1)]
     Unknown {
         /// The setting.
         setting: &'static str,
         /// What was given.
         given: String,
-        /// The app's version.
+        /// The app's framework.
+        framework: &'static str,
+        /// Its version.
         version: (u32, u32),
         /// What to do.
         way_out: &'static str,

@@ -52,10 +52,14 @@ pub(super) fn make(
         field("uuid", json!(uuid));
     }
     let shown = name.split('@').next().filter(|_| !is_object).unwrap_or(&name);
-    field("displayName", json!(dispatch.display_name.as_deref().unwrap_or(shown)));
-    let handler = if is_object { "Illuminate\\Queue\\CallQueuedHandler@call" } else { &name };
+    if shape.display_name {
+        field("displayName", json!(dispatch.display_name.as_deref().unwrap_or(shown)));
+    }
+    let handler = if is_object { shape.object_job } else { &name };
     field("job", json!(handler));
-    field("maxTries", property(dispatch.tries.map(Value::from), "tries"));
+    if shape.limits {
+        field("maxTries", property(dispatch.tries.map(Value::from), "tries"));
+    }
     if shape.max_exceptions {
         field("maxExceptions", property(dispatch.max_exceptions.map(Value::from), "maxExceptions"));
     }
@@ -73,8 +77,10 @@ pub(super) fn make(
         }
         Backoff::List => field("backoff", backoff(&dispatch, now)),
     }
-    field("timeout", property(dispatch.timeout.map(Value::from), "timeout"));
-    if is_object || dispatch.retry_until.is_some() {
+    if shape.limits {
+        field("timeout", property(dispatch.timeout.map(Value::from), "timeout"));
+    }
+    if shape.limits && (is_object || dispatch.retry_until.is_some()) {
         let moment = |value| date(value).map_or_else(|| scalar(Some(value), now), Value::from);
         let own = || dispatch.public(shape.retry_until).map_or(Value::Null, moment);
         field(shape.retry_until, dispatch.retry_until.map_or_else(own, Value::from));
@@ -88,7 +94,7 @@ pub(super) fn make(
         field("createdAt", json!(now));
     }
     field("id", json!(id));
-    field("attempts", json!(0));
+    field("attempts", json!(shape.first_attempts));
     if shape.created_at {
         field("delay", available_at.map_or(Value::Null, |at| json!(at.saturating_sub(now).max(0))));
     }
@@ -115,9 +121,19 @@ fn data(dispatch: &Dispatch, shape: &Shape, name: &str, queue: &str) -> Result<V
 /// What was set that this version would pass over in silence.
 pub(super) fn refuse_unknown(dispatch: &Dispatch, shape: &Shape) -> Result<(), Error> {
     let unknown = |setting, given: String, way_out| {
-        Err(Error::Unknown { setting, given, version: shape.version, way_out })
+        let Shape { framework, version, .. } = *shape;
+        Err(Error::Unknown { setting, given, framework, version, way_out })
     };
     match dispatch {
+        Dispatch { chain, .. } if !chain.is_empty() && !shape.chains => {
+            unknown("chain", format!("{} jobs", chain.len()), "push the next job from the one before it")
+        }
+        Dispatch { tries: Some(given), .. } if !shape.limits => {
+            unknown("tries", given.to_string(), "start the worker with --tries")
+        }
+        Dispatch { timeout: Some(given), .. } if !shape.limits => {
+            unknown("timeout", given.to_string(), "start the worker with --timeout")
+        }
         Dispatch { max_exceptions: Some(given), .. } if !shape.max_exceptions => {
             unknown("max_exceptions", given.to_string(), "Laravel 7 brought it; say tries")
         }

@@ -67,9 +67,18 @@ pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
         now: clock.now(),
         retry_at: ticket.reserved_at + options.retry_after,
         goes_on: ticket.handler.goes_on_when_dropped(),
+        is_string_job: job.payload.command().is_none(),
     };
     let now = attempt.now;
-    match policy::decide(outcome, &limits, attempt, options, rules) {
+    let Some(settlement) = policy::decide(outcome, &limits, attempt, options, rules) else {
+        ticket.desk.abandon().await;
+        let delay = (attempt.retry_at - now).max(0);
+        return events.emit(match thrown {
+            Some(exception) => Event::ReleasedAfterException { job: job.clone(), took, exception, delay },
+            None => Event::Processed { job: job.clone(), took, fate: Fate::Reserved },
+        });
+    };
+    match settlement {
         Settlement::Fail(exception) => {
             let Ticket { job: failing, reserved, desk, hand_back, .. } = &ticket;
             let failing = Failing { job: failing, reserved, desk, hand_back, by_app: false };
@@ -77,8 +86,10 @@ pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
             if returned {
                 told.push(Event::Processed { job: job.clone(), took, fate: Fate::Failed });
             }
-            if fail(failing, &shared, &exception, told).await == Failed::LeaseLost {
-                events.emit(Event::LeaseLost { job, took });
+            match fail(failing, &shared, &exception, told).await {
+                Failed::Yes => tell_handler(&ticket, exception).await,
+                Failed::LeaseLost => events.emit(Event::LeaseLost { job, took }),
+                Failed::LeftReserved => {}
             }
         }
         settlement => {
@@ -97,6 +108,14 @@ pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
                 events.emit(Event::LeaseLost { job, took });
             }
         }
+    }
+}
+
+/// The job's `failed` method, in a task of its own: it may panic.
+async fn tell_handler(ticket: &Ticket, exception: Exception) {
+    let (handler, job) = (ticket.handler.clone(), ticket.job.clone());
+    if let Err(error) = tokio::spawn(async move { handler.failed(job, exception).await }).await {
+        tracing::error!(job = ticket.job.name(), "what its handler does about a failed job: {error}");
     }
 }
 

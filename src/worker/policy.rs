@@ -4,7 +4,7 @@
 //! Counterpart in PHP: the `markJobAsFailed...` methods and `calculateBackoff` of `Illuminate\Queue\Worker`.
 
 use super::options::WorkerOptions;
-use crate::dialect::{MAX_ATTEMPTS_CLASS, Rules};
+use crate::dialect::Rules;
 use crate::job::{Exception, Outcome, Payload, Settlement};
 
 /// In seconds; longer times mean for ever, and would only overflow.
@@ -30,7 +30,17 @@ pub struct Limits {
 impl Limits {
     /// The limits of a job under these options and rules.
     pub fn of(payload: &Payload, options: &WorkerOptions, rules: &Rules) -> Self {
-        let own = payload.backoff().or_else(|| payload.delay());
+        let own = payload.backoff().or_else(|| payload.delay()).filter(|_| !payload.is_plain());
+        if !rules.reads_limits {
+            return Limits {
+                max_tries: options.tries,
+                retry_until: None,
+                timeout: options.timeout.clamp(0, CENTURY),
+                fail_on_timeout: false,
+                own_backoff: options.backoff != "0",
+                backoff: options.backoff.clone(),
+            };
+        }
         Limits {
             max_tries: payload.max_tries().unwrap_or(options.tries),
             retry_until: payload
@@ -72,7 +82,7 @@ pub fn exceeded_before(
         Some(until) => now > until,
         None => limits.max_tries != 0 && attempts > limits.max_tries,
     };
-    exceeded.then(|| Exception::new(MAX_ATTEMPTS_CLASS, format!("{name}{}", rules.attempted_too_often)))
+    exceeded.then(|| Exception::new(rules.max_attempts_class, format!("{name}{}", rules.attempted_too_often)))
 }
 
 /// True where a job that has just thrown or timed out may not run again.
@@ -80,6 +90,7 @@ fn spent(limits: &Limits, attempts: i64, now: i64, rules: &Rules) -> bool {
     let by_time = limits.retry_until.is_some_and(|until| until <= now);
     let by_count = limits.max_tries > 0
         && attempts >= limits.max_tries
+        && rules.fails_in_the_last_attempt
         && (limits.retry_until.is_none() || rules.tries_bind_despite_retry_until);
     by_time || by_count
 }
@@ -97,17 +108,51 @@ pub struct Attempt<'a> {
     pub retry_at: i64,
     /// What it began may go on though it was ended: an endpoint's work.
     pub goes_on: bool,
+    /// It is a string job: a class, a method and data, no object.
+    pub is_string_job: bool,
 }
 
-/// What is done about an outcome.
+/// What is done about an outcome; nothing where the job is left reserved, until its lease is over.
 pub fn decide(
     outcome: Outcome,
     limits: &Limits,
     attempt: Attempt<'_>,
     options: &WorkerOptions,
     rules: &Rules,
+) -> Option<Settlement> {
+    let is_left = match &outcome {
+        Outcome::Completed => attempt.is_string_job && rules.string_jobs_settle_themselves,
+        Outcome::Threw(exception) => rules.catches_no_errors && is_php_error(&exception.class),
+        Outcome::TimedOut => rules.timeout_leaves_reserved,
+        _ => false,
+    };
+    (!is_left).then(|| settle(outcome, limits, attempt, options, rules))
+}
+
+/// A class that PHP itself throws where code is wrong: an `Error`, no `Exception`.
+fn is_php_error(class: &str) -> bool {
+    const ERRORS: [&str; 9] = [
+        "Error",
+        "TypeError",
+        "ValueError",
+        "ArgumentCountError",
+        "ArithmeticError",
+        "DivisionByZeroError",
+        "AssertionError",
+        "ParseError",
+        "UnhandledMatchError",
+    ];
+    ERRORS.contains(&class)
+}
+
+fn settle(
+    outcome: Outcome,
+    limits: &Limits,
+    attempt: Attempt<'_>,
+    options: &WorkerOptions,
+    rules: &Rules,
 ) -> Settlement {
-    let Attempt { attempts, name, now, retry_at, goes_on } = attempt;
+    let Attempt { attempts, name, now, retry_at, goes_on, .. } = attempt;
     match outcome {
         Outcome::Completed | Outcome::Deleted => Settlement::Delete,
         Outcome::Released(delay) => {
@@ -150,7 +195,14 @@ mod tests {
     }
 
     fn after_throw(json: &str, attempts: i64, options: &WorkerOptions, rules: &Rules) -> Option<i64> {
-        let attempt = Attempt { attempts, name: "A", now: NOW, retry_at: NOW + 90, goes_on: false };
+        let attempt = Attempt {
+            attempts,
+            name: "A",
+            now: NOW,
+            retry_at: NOW + 90,
+            goes_on: false,
+            is_string_job: false,
+        };
         match decide(
             Outcome::Threw(Exception::msg("boom")),
             &limits(json, options, rules),
@@ -158,8 +210,8 @@ mod tests {
             options,
             rules,
         ) {
-            Settlement::Release { at } => Some(at - NOW),
-            Settlement::Fail(exception) => {
+            Some(Settlement::Release { at }) => Some(at - NOW),
+            Some(Settlement::Fail(exception)) => {
                 assert_eq!(exception.message, "boom");
                 None
             }
@@ -238,9 +290,17 @@ mod tests {
     #[test]
     fn a_timeout_fails_or_waits_out_the_reservation() {
         let newest = Rules::default();
-        let attempt = Attempt { attempts: 1, name: "A", now: NOW, retry_at: NOW + 30, goes_on: false };
+        let attempt = Attempt {
+            attempts: 1,
+            name: "A",
+            now: NOW,
+            retry_at: NOW + 30,
+            goes_on: false,
+            is_string_job: false,
+        };
         let at = |json: &str, options: &WorkerOptions| {
             decide(Outcome::TimedOut, &limits(json, options, &newest), attempt, options, &newest)
+                .expect("a settlement")
         };
         assert!(matches!(at("{}", &tries(1)), Settlement::Fail(e) if e.message == "A has timed out."));
         assert!(matches!(at(r#"{"failOnTimeout":true}"#, &tries(3)), Settlement::Fail(_)));
@@ -253,9 +313,17 @@ mod tests {
     #[test]
     fn a_timeout_at_an_endpoint_waits_out_the_reservation_whatever_its_back_off() {
         let newest = Rules::default();
-        let attempt = Attempt { attempts: 1, name: "A", now: NOW, retry_at: NOW + 30, goes_on: true };
+        let attempt = Attempt {
+            attempts: 1,
+            name: "A",
+            now: NOW,
+            retry_at: NOW + 30,
+            goes_on: true,
+            is_string_job: false,
+        };
         let at = |json: &str, options: &WorkerOptions| {
             decide(Outcome::TimedOut, &limits(json, options, &newest), attempt, options, &newest)
+                .expect("a settlement")
         };
         let now = WorkerOptions { timeout_release_now: true, ..tries(3) };
         for (json, options, seconds) in [
@@ -275,5 +343,88 @@ mod tests {
         for (json, expected) in [("{}", 60), (r#"{"timeout":0}"#, 0), (r#"{"timeout":5}"#, 5)] {
             assert_eq!(limits(json, &WorkerOptions::default(), &newest).timeout, expected, "{json}");
         }
+    }
+
+    /// think-queue's answer to an outcome: `left`, `deleted`, `failed` or `released`.
+    fn think(
+        version: (u32, u32, u32),
+        json: &str,
+        attempts: i64,
+        tries: i64,
+        outcome: Outcome,
+    ) -> &'static str {
+        let (rules, options) = (Rules::think(version), self::tries(tries));
+        let payload = Payload::parse_named(json.as_bytes().to_vec(), str::to_owned).unwrap();
+        let limits = Limits::of(&payload, &options, &rules);
+        if let Some(exception) = exceeded_before(&limits, attempts, NOW, "A", &rules) {
+            assert!(exception.message.starts_with("A has been attempted too many times or run too long."));
+            return "failed before";
+        }
+        let is_string_job = payload.command().is_none();
+        let attempt = Attempt { attempts, name: "A", now: NOW, retry_at: NOW, goes_on: false, is_string_job };
+        match decide(outcome, &limits, attempt, &options, &rules) {
+            None => "left",
+            Some(Settlement::Delete) => "deleted",
+            Some(Settlement::Fail(_)) => "failed",
+            Some(_) => "released",
+        }
+    }
+
+    const THINK_3: (u32, u32, u32) = (3, 0, 9);
+    const THINK_1: (u32, u32, u32) = (1, 1, 6);
+
+    fn threw(class: &str) -> Outcome {
+        Outcome::Threw(Exception::new(class, "boom"))
+    }
+
+    #[test]
+    fn think_rows_12_and_28_a_string_job_that_settles_nothing_is_left_and_an_object_deleted() {
+        let object = r#"{"data":{"commandName":"A","command":"O:1:\"A\":0:{}"}}"#;
+        for version in [THINK_3, THINK_1] {
+            assert_eq!(think(version, "{}", 1, 0, Outcome::Completed), "left");
+            assert_eq!(think(version, "{}", 1, 0, Outcome::Deleted), "deleted");
+            assert_eq!(think(version, object, 1, 0, Outcome::Completed), "deleted");
+        }
+    }
+
+    #[test]
+    fn think_rows_17_and_18_the_last_exception_fails_a_job_of_3_at_once_and_of_1_when_it_comes_back() {
+        for (version, attempts, expected) in [
+            (THINK_3, 1, "released"),
+            (THINK_3, 2, "failed"),
+            (THINK_1, 2, "released"),
+            (THINK_1, 3, "failed before"),
+        ] {
+            assert_eq!(think(version, "{}", attempts, 2, threw("RuntimeException")), expected, "{attempts}");
+        }
+        assert_eq!(think(THINK_3, "{}", 99, 0, threw("RuntimeException")), "released");
+    }
+
+    #[test]
+    fn think_rows_19_to_21_the_limits_in_a_payload_of_3() {
+        for (json, attempts, tries, outcome, expected) in [
+            (r#"{"maxTries":0}"#, 4, 1, threw("E"), "released"),
+            (r#"{"timeoutAt":999}"#, 1, 0, Outcome::Deleted, "failed before"),
+            (r#"{"timeoutAt":1000}"#, 9, 1, Outcome::Deleted, "deleted"),
+            (r#"{"timeoutAt":2000}"#, 9, 1, Outcome::Deleted, "deleted"),
+            (r#"{"timeoutAt":2000}"#, 9, 1, threw("E"), "failed"),
+            (r#"{"timeoutAt":2000}"#, 9, 0, threw("E"), "released"),
+        ] {
+            assert_eq!(think(THINK_3, json, attempts, tries, outcome), expected, "{json}");
+        }
+        assert_eq!(think(THINK_1, r#"{"maxTries":1,"timeoutAt":1}"#, 5, 0, Outcome::Deleted), "deleted");
+    }
+
+    #[test]
+    fn think_rows_22_and_23_an_error_is_no_exception_before_3() {
+        assert_eq!(think(THINK_1, "{}", 1, 0, threw("TypeError")), "left");
+        assert_eq!(think(THINK_1, "{}", 1, 0, threw("DomainException")), "released");
+        assert_eq!(think(THINK_3, "{}", 1, 0, threw("TypeError")), "released");
+        assert_eq!(think(THINK_3, "{}", 1, 1, threw("TypeError")), "failed");
+    }
+
+    #[test]
+    fn think_row_32_a_job_whose_time_is_up_is_left() {
+        assert_eq!(think(THINK_3, "{}", 1, 1, Outcome::TimedOut), "left");
     }
 }

@@ -222,8 +222,15 @@ async fn bury(
     let outcome = if timed_out { Outcome::TimedOut } else { Outcome::Threw(exception.clone()) };
     let now = clock.now();
     let retry_at = ticket.reserved_at + options.retry_after;
-    let attempt = Attempt { attempts: job.attempts, name: job.name(), now, retry_at, goes_on: false };
-    match policy::decide(outcome, limits, attempt, options, rules) {
+    let is_string_job = job.payload.command().is_none();
+    let attempt =
+        Attempt { attempts: job.attempts, name: job.name(), now, retry_at, goes_on: false, is_string_job };
+    let Some(settlement) = policy::decide(outcome, limits, attempt, options, rules) else {
+        ticket.desk.abandon().await;
+        let delay = (retry_at - now).max(0);
+        return events.emit(Event::ReleasedAfterException { job, took, exception, delay });
+    };
+    match settlement {
         Settlement::Fail(exception) => {
             let Ticket { reserved, desk, hand_back, .. } = ticket;
             let failing = attempt::Failing { job: &job, reserved, desk, hand_back, by_app: true };

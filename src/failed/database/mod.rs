@@ -31,6 +31,7 @@ pub struct DatabaseStore {
     table: String,
     key: KeyedBy,
     timezone: Tz,
+    time_column: &'static str,
 }
 
 impl DatabaseStore {
@@ -41,8 +42,17 @@ impl DatabaseStore {
     pub fn new(database: Database, table: &str, key: KeyedBy, timezone: Tz) -> Result<Self, Error> {
         match database.missing_file() {
             Some(path) => Err(Error::NoDatabase(path)),
-            None => Ok(DatabaseStore { database, table: table.to_owned(), key, timezone }),
+            None => {
+                let (table, time_column) = (table.to_owned(), "failed_at");
+                Ok(DatabaseStore { database, table, key, timezone, time_column })
+            }
         }
+    }
+
+    /// The column that says when, where it is not `failed_at`: `fail_time` of think-queue from 3.0.3 on.
+    #[must_use]
+    pub fn time_column(self, time_column: &'static str) -> Self {
+        DatabaseStore { time_column, ..self }
     }
 
     fn told(&self, doing: &'static str) -> impl FnOnce(sql::Error) -> Error {
@@ -75,7 +85,7 @@ impl DatabaseStore {
             ("queue", &job.queue),
             ("payload", &form.payload),
             ("exception", &form.exception),
-            ("failed_at", &failed_at),
+            (self.time_column, &failed_at),
         ];
         if self.key == KeyedBy::Id {
             row.remove(0);
@@ -132,7 +142,7 @@ impl DatabaseStore {
         let mut session = self.database.begin().await?;
         let driver = session.driver();
         let uuid = if self.key == KeyedBy::Uuid { "uuid" } else { "id" };
-        let columns = [uuid, "connection", "queue", "payload", "exception", "failed_at"];
+        let columns = [uuid, "connection", "queue", "payload", "exception", self.time_column];
         let columns = columns.map(|column| driver.text_of(column)).join(", ");
         let sql = format!("select {columns} from {} order by id desc", driver.quoted(&self.table));
         let rows = session.rows(&sql, &[]).await?;
