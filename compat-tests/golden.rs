@@ -22,9 +22,14 @@ pub struct Recorded {
     reserved: Option<Vec<u8>>,
 }
 
+/// Where recordings are.
+pub fn folder() -> PathBuf {
+    std::env::var_os("GOLDEN_DIR").map_or_else(|| fixtures().join("golden"), PathBuf::from)
+}
+
 /// Every payload recorded.
 pub fn recordings() -> Vec<Recorded> {
-    let folder = std::env::var_os("GOLDEN_DIR").map_or_else(|| fixtures().join("golden"), PathBuf::from);
+    let folder = folder();
     let mut recordings = Vec::new();
     for entry in std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
         let path = entry.unwrap().path();

@@ -18,3 +18,4 @@ mod producer;
 mod promises;
 mod recorded;
 mod support;
+mod think;

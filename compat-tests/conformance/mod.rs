@@ -7,7 +7,7 @@ mod suite;
 mod unreadable;
 
 use handover::MemoryQueue;
-use handover::dialect::Laravel;
+use handover::dialect::{Counting, Dialect, Laravel, Think};
 use handover::job::Settlement;
 use handover::queue::{
     Exchange, Exchanged, Queue, RedisQueue, RedisQueueOptions, Reservation, Settling, Token,
@@ -17,8 +17,13 @@ use crate::support::redis::Redis;
 
 /// A queue on this server, without prefix.
 pub fn redis_queue(redis: &Redis) -> RedisQueue {
+    speaking(redis, Laravel::new(""))
+}
+
+/// The same of another dialect.
+pub fn speaking(redis: &Redis, dialect: impl Into<Dialect>) -> RedisQueue {
     let server = handover::redis::Redis::new(&redis.url(0)).unwrap();
-    RedisQueue::new(server, Laravel::new(""), RedisQueueOptions::default())
+    RedisQueue::new(server, dialect, RedisQueueOptions::default())
 }
 
 /// The moment at which the suite begins.
@@ -30,12 +35,31 @@ pub const LEASE: i64 = 90;
 pub struct Driven<'a> {
     pub queue: &'a dyn Queue,
     pub now: i64,
+    pub counting: Counting,
     next_token: u32,
 }
 
 impl<'a> Driven<'a> {
     pub fn new(queue: &'a dyn Queue) -> Self {
-        Driven { queue, now: NOW, next_token: 1 }
+        Driven { queue, now: NOW, counting: Counting::AtReserve, next_token: 1 }
+    }
+
+    pub fn counting(self, counting: Counting) -> Self {
+        Driven { counting, ..self }
+    }
+
+    /// By how much a reservation raises the count.
+    pub fn raise(&self) -> i64 {
+        i64::from(self.counting == Counting::AtReserve)
+    }
+
+    /// Takes so many wake-up tokens, and no more are there. Where the dialect has none, none are.
+    pub async fn assert_tokens(&self, count: usize) {
+        let queues = ["q".to_owned()];
+        for _ in 0..if self.queue.has_wake_ups() { count } else { 0 } {
+            assert_eq!(self.queue.wait(&queues, 1.0).await.unwrap(), ["q"]);
+        }
+        assert_eq!(self.queue.wait(&queues, 0.05).await.unwrap(), [""; 0]);
     }
 
     pub async fn push(&self, payload: &str) {
@@ -73,26 +97,47 @@ pub fn job(id: &str, attempts: i64) -> String {
 }
 
 macro_rules! for_every_queue {
-    ($($name:ident),* $(,)?) => {
-        mod redis {$(
-            #[tokio::test]
-            async fn $name() {
-                let redis = crate::support::redis::Redis::start();
-                let queue = super::redis_queue(&redis);
-                super::suite::$name(super::Driven::new(&queue)).await;
+    ($dialects:tt $tests:tt) => { for_every_queue!(@dialects $dialects $tests); };
+    (@dialects {$($module:ident: $dialect:expr),* $(,)?} $tests:tt) => {
+        $(for_every_queue!(@tests $module, $dialect, $tests);)*
+    };
+    (@tests $module:ident, $dialect:expr, {$($name:ident),* $(,)?}) => {
+        mod $module {
+            #[allow(unused_imports, reason = "each names one")]
+            use super::{Dialect, Driven, Laravel, MemoryQueue, Redis, Think, speaking, suite};
+
+            fn dialect() -> Dialect {
+                $dialect.into()
             }
-        )*}
-        mod memory {$(
-            #[tokio::test]
-            async fn $name() {
-                let queue = super::MemoryQueue::new();
-                super::suite::$name(super::Driven::new(&queue)).await;
-            }
-        )*}
+
+            mod redis {$(
+                #[tokio::test]
+                async fn $name() {
+                    let redis = super::Redis::start();
+                    let queue = super::speaking(&redis, super::dialect());
+                    let driven = super::Driven::new(&queue).counting(super::dialect().counting());
+                    super::suite::$name(driven).await;
+                }
+            )*}
+            mod memory {$(
+                #[tokio::test]
+                async fn $name() {
+                    let queue = super::MemoryQueue::speaking(super::dialect());
+                    let driven = super::Driven::new(&queue).counting(super::dialect().counting());
+                    super::suite::$name(driven).await;
+                }
+            )*}
+        }
     };
 }
 
-for_every_queue!(
+for_every_queue! {
+{
+    laravel: Laravel::new(""),
+    think: Think::new(""),
+    think_before_3: Think::new("").version((1, 1, 6)),
+}
+{
     jobs_are_reserved_in_order_and_only_their_attempts_change,
     many_pushed_at_once_are_jobs_like_any,
     a_release_is_delayed_with_its_attempts_spent,
@@ -105,4 +150,5 @@ for_every_queue!(
     due_jobs_move_before_expired_reservations,
     the_next_due_time_is_told,
     clearing_leaves_the_quarantine,
-);
+}
+}

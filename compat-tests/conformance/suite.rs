@@ -1,6 +1,5 @@
 //! The promises themselves.
 
-use handover::dialect::Counting;
 use handover::job::Settlement;
 use handover::queue::{Reservation, Settling, State, Token};
 
@@ -22,11 +21,11 @@ pub async fn jobs_are_reserved_in_order_and_only_their_attempts_change(mut q: Dr
     let reserved = q.reserve(2).await;
     assert_eq!(ids(&reserved), ["a", "b"]);
     assert_eq!(reserved[0].popped(), job("a", 4).as_bytes());
-    assert_eq!(reserved[0].reserved(), job("a", 5).as_bytes());
-    assert_eq!(reserved[0].attempts(), 5);
+    assert_eq!(reserved[0].reserved(), job("a", 4 + q.raise()).as_bytes());
+    assert_eq!(reserved[0].attempts(), 4 + q.raise());
     assert_eq!(q.sizes().await, [1, 0, 2, 0]);
     let standing = q.queue.peek("q", State::Reserved, 0, 9).await.unwrap();
-    assert_eq!(standing[0].payload, job("a", 5));
+    assert_eq!(standing[0].payload, job("a", 4 + q.raise()));
     assert_eq!(standing[0].at, Some(reserved[0].token().score(NOW + LEASE)));
     for reservation in reserved {
         assert!(q.settle(reservation, Settlement::Delete).await);
@@ -43,10 +42,7 @@ pub async fn many_pushed_at_once_are_jobs_like_any(mut q: Driven<'_>) {
     q.queue.later_all("q", &later).await.unwrap();
     q.queue.later_all("q", &[]).await.unwrap();
     assert_eq!(q.sizes().await, [4, 2, 0, 0]);
-    for _ in 0..4 {
-        let woken = q.queue.wait(&["q".to_owned()], 1.0).await.unwrap();
-        assert_eq!(woken, ["q"], "each has its wake-up token");
-    }
+    q.assert_tokens(4).await;
     let reserved = q.reserve(9).await;
     assert_eq!(ids(&reserved), ["first", "a", "b", "c"]);
     close(reserved);
@@ -69,7 +65,7 @@ pub async fn a_release_is_delayed_with_its_attempts_spent(mut q: Driven<'_>) {
     assert!(q.reserve(1).await.is_empty());
     q.now = NOW + 30;
     let again = q.reserve(1).await.remove(0);
-    assert_eq!(again.attempts(), 2);
+    assert_eq!(again.attempts(), 1 + q.raise());
     again.close();
 }
 
@@ -90,20 +86,18 @@ pub async fn jobs_handed_back_stand_at_the_head_in_their_first_order(mut q: Driv
     let pending: Vec<_> = pending.iter().map(|peeked| peeked.payload.as_ref().to_vec()).collect();
     assert_eq!(pending, ["a", "b", "c", "d"].map(|id| job(id, 0).into_bytes()));
     // One wake-up token for each job that is ready.
-    for _ in 0..4 {
-        assert_eq!(q.queue.wait(&["q".into()], 1.0).await.unwrap(), ["q"]);
-    }
-    assert_eq!(q.queue.wait(&["q".into()], 0.05).await.unwrap(), [""; 0]);
+    q.assert_tokens(4).await;
 }
 
 pub async fn a_late_settlement_of_a_job_that_was_handed_back_changes_nothing(mut q: Driven<'_>) {
     q.push(&job("a", 0)).await;
     let first = q.reserve(1).await.remove(0);
     // The same reservation again, as a worker knows it that never heard the answer.
+    let (counting, attempts) = (q.counting, q.raise());
     let late = || {
         let at = job("a", 0).rfind('0').unwrap();
-        let edit = handover::queue::AttemptsEdit { at, len: 1, attempts: 1 };
-        Reservation::new("q", job("a", 0).into_bytes(), edit, Counting::AtReserve, first.token())
+        let edit = handover::queue::AttemptsEdit { at, len: 1, attempts };
+        Reservation::new("q", job("a", 0).into_bytes(), edit, counting, first.token())
     };
     let lates = [late(), late(), late(), late(), late()];
     assert!(q.settle(first, Settlement::HandBack).await);
@@ -140,7 +134,7 @@ pub async fn a_lost_reserve_is_recovered_by_its_token(mut q: Driven<'_>) {
     found.sort_by_key(|reservation| reservation.popped().clone());
     assert_eq!(ids(&found), ["b", "c"]);
     assert_eq!(found[0].popped(), job("b", 9).as_bytes());
-    assert_eq!(found[0].attempts(), 10);
+    assert_eq!(found[0].attempts(), 9 + q.raise());
     for reservation in found {
         assert!(q.settle(reservation, Settlement::HandBack).await);
     }
@@ -159,7 +153,7 @@ pub async fn renewing_moves_the_expiry_and_tells_what_is_gone(mut q: Driven<'_>)
     assert!(q.reserve(1).await.is_empty(), "a renewed reservation has not expired");
     q.now = NOW + 501;
     let again = q.reserve(1).await;
-    assert_eq!(again[0].attempts(), 2);
+    assert_eq!(again[0].attempts(), 1 + q.raise());
     assert_eq!(q.queue.renew("q", &held, NOW + 900).await.unwrap(), [false, false]);
     close(again);
     close(reserved);
@@ -216,7 +210,7 @@ pub async fn due_jobs_move_before_expired_reservations(mut q: Driven<'_>) {
     q.now = NOW + LEASE + 1;
     let reserved = q.reserve(9).await;
     assert_eq!(ids(&reserved), ["first", "second", "held"]);
-    assert_eq!(reserved[2].attempts(), 2);
+    assert_eq!(reserved[2].attempts(), 1 + q.raise());
     assert_eq!(q.queue.wait(&["q".into()], 0.05).await.unwrap(), [""; 0], "their tokens went with them");
     close(reserved);
 }

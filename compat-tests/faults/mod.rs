@@ -16,7 +16,7 @@ mod health;
 mod leaving;
 mod readonly;
 mod restarted;
-mod rows;
+pub mod rows;
 mod sentinel;
 mod stopped;
 mod store;

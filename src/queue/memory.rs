@@ -82,6 +82,9 @@ impl MemoryQueue {
     }
 
     fn take_token(&self, queues: &[String]) -> Option<String> {
+        if !self.0.dialect.has_wake_ups() {
+            return None;
+        }
         let token = |queue: &&String| {
             self.with(queue, |lists| {
                 let some = lists.notify > 0;

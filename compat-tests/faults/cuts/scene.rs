@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use handover::dialect::Laravel;
+use handover::dialect::{Counting, Dialect, Keys};
 use handover::events::{Event, Fate};
 use handover::queue::{BoxFuture, Queue, RedisQueue, RedisQueueOptions};
 use handover::redis::Redis as Link;
@@ -18,11 +18,6 @@ use crate::support::process::DEADLINE;
 use crate::support::proxy::{Fault, Proxy, When};
 use crate::support::redis::Redis;
 use crate::support::snapshot::{self, Stored, shift};
-
-const READY: &str = "queues:default";
-const DELAYED: &str = "queues:default:delayed";
-const RESERVED: &str = "queues:default:reserved";
-const NOTIFY: &str = "queues:default:notify";
 
 /// More than one, so that a call carries several; fewer than the worker has slots, so that all run at once.
 const JOBS: usize = 3;
@@ -78,6 +73,8 @@ struct Book {
 
 /// Everything of one scene.
 pub struct Scene {
+    dialect: Dialect,
+    keys: Keys,
     call: Call,
     fault: Fault,
     arrival: Arrival,
@@ -88,11 +85,11 @@ pub struct Scene {
 }
 
 impl Scene {
-    pub fn new(call: Call, fault: Fault, arrival: Arrival) -> Arc<Scene> {
+    pub fn new(dialect: Dialect, call: Call, fault: Fault, arrival: Arrival) -> Arc<Scene> {
         let redis = Redis::start();
         let proxy = Proxy::new(&redis);
         let link = Link::new(&proxy.url(0)).unwrap();
-        let queue = RedisQueue::new(link, Laravel::new(""), RedisQueueOptions::default());
+        let queue = RedisQueue::new(link, dialect.clone(), RedisQueueOptions::default());
         let book = Book {
             runs: Mutex::default(),
             ends: Mutex::default(),
@@ -102,7 +99,8 @@ impl Scene {
             renewed: watch::Sender::new(false),
             all_run: Barrier::new(JOBS),
         };
-        Arc::new(Scene { call, fault, arrival, redis, proxy, queue, book })
+        let keys = dialect.keys("default");
+        Arc::new(Scene { dialect, keys, call, fault, arrival, redis, proxy, queue, book })
     }
 
     pub fn play(self: &Arc<Scene>) {
@@ -148,8 +146,8 @@ impl Scene {
         let due = snapshot::now() as i64 - 10;
         for payload in self.payloads() {
             match self.call {
-                Call::MoveDelayed => self.put(DELAYED, due, &payload),
-                Call::MoveExpired => self.put(RESERVED, due, &payload),
+                Call::MoveDelayed => self.put(&self.keys.delayed, due, &payload),
+                Call::MoveExpired => self.put(&self.keys.reserved, due, &payload),
                 _ => self.produce(&payload),
             }
         }
@@ -201,16 +199,18 @@ impl Scene {
 
         let complaints = self.book.complaints.lock().unwrap();
         assert!(complaints.is_empty(), "{}", complaints.join("\n"));
-        assert_eq!(self.redis.query::<usize>(&["LLEN", NOTIFY]), 0, "a wake-up for nobody");
+        if let Some(notify) = &self.keys.notify {
+            assert_eq!(self.redis.query::<usize>(&["LLEN", notify]), 0, "a wake-up for nobody");
+        }
     }
 
     /// The worker has long worked on, and a job of somebody else waits.
     async fn deliver_beside_a_job_that_waits(self: &Arc<Scene>) {
-        let waiting = payload(WAITING, 1, 0);
+        let waiting = payload(WAITING, 1, self.first());
         self.produce(&waiting);
         assert_eq!(self.proxy.held(), 1);
         self.proxy.deliver_late();
-        let mut expected = vec![(READY.to_owned(), waiting)];
+        let mut expected = vec![(self.keys.ready.clone(), waiting)];
         let mut once = BTreeMap::from([(WAITING.to_owned(), vec![1])]);
         if matches!(self.call, Call::Push | Call::Later) {
             expected.push(self.pushed(&self.payloads()[0]));
@@ -245,13 +245,18 @@ impl Scene {
         matches!(self.call, Call::Confirm | Call::Fail)
     }
 
+    /// The count in a payload that is pushed.
+    fn first(&self) -> i64 {
+        i64::from(self.dialect.counting() == Counting::AtReturn)
+    }
+
     fn last_attempt(&self) -> i64 {
         if matches!(self.call, Call::Release | Call::MoveExpired) { 2 } else { 1 }
     }
 
     /// None has an attempt to spare: one spent for nothing would end it as attempted too often.
     fn payloads(&self) -> Vec<String> {
-        let before = if self.call == Call::MoveExpired { 1 } else { 0 };
+        let before = if self.call == Call::MoveExpired { 1 } else { self.first() };
         (0..JOBS).map(|n| payload(&format!("job-{n}"), self.last_attempt(), before)).collect()
     }
 
@@ -263,12 +268,14 @@ impl Scene {
     /// As an app pushes it.
     fn produce(&self, payload: &str) {
         self.put_without_wake_up(payload);
-        let _: i64 = self.redis.query(&["RPUSH", NOTIFY, "1"]);
+        if let Some(notify) = &self.keys.notify {
+            let _: i64 = self.redis.query(&["RPUSH", notify, "1"]);
+        }
     }
 
     fn put_without_wake_up(&self, payload: &str) {
         self.book.jobs.fetch_add(1, Ordering::SeqCst);
-        let _: i64 = self.redis.query(&["RPUSH", READY, payload]);
+        let _: i64 = self.redis.query(&["RPUSH", &self.keys.ready, payload]);
     }
 
     fn put(&self, key: &str, at: i64, payload: &str) {
@@ -278,8 +285,8 @@ impl Scene {
 
     /// Where a payload stands that was pushed by this scene's call.
     fn pushed(&self, payload: &str) -> (String, String) {
-        let key = if self.call == Call::Later { DELAYED } else { READY };
-        (key.to_owned(), payload.to_owned())
+        let key = if self.call == Call::Later { &self.keys.delayed } else { &self.keys.ready };
+        (key.clone(), payload.to_owned())
     }
 
     /// Key and payload of every job in Redis, in order.
@@ -292,7 +299,9 @@ impl Scene {
         let mut found = Vec::new();
         for ((_, key), value) in snapshot::keys(&self.redis) {
             let members = match value.value {
-                Stored::List(items) if key != NOTIFY => items.into_iter().map(|item| (item, 0.0)).collect(),
+                Stored::List(items) if Some(&key) != self.keys.notify.as_ref() => {
+                    items.into_iter().map(|item| (item, 0.0)).collect()
+                }
                 Stored::Zset(members) => members,
                 _ => continue,
             };
@@ -310,7 +319,8 @@ impl Scene {
         // Short, so that it is renewed soon.
         let lease = (self.call == Call::Renew).then_some(3);
         let worker = Worker::on(self.queue.clone())
-            .options(WorkerOptions { lease, ..WorkerOptions::default() })
+            .options(WorkerOptions { lease, tries: self.last_attempt(), ..WorkerOptions::default() })
+            .rules(self.dialect.rules())
             .route(pattern, handler)
             .failed_jobs(self.book.failed.clone())
             .on_event(move |event| hearing.hear(event));
@@ -323,7 +333,7 @@ impl Scene {
         let uuid = job.payload.uuid().expect("a uuid");
         self.book.runs.lock().unwrap().entry(uuid.clone()).or_default().push(job.attempts);
         if uuid == WAITING {
-            return Outcome::Completed;
+            return Outcome::Deleted;
         }
         if self.call == Call::Renew {
             // The first renewal meets the fault: one that succeeds shows that the worker is over it.
@@ -337,15 +347,20 @@ impl Scene {
         }
         match self.call {
             Call::Release if job.attempts == 1 => Outcome::Released(Duration::ZERO),
+            // There, an exception never fails a job at once.
+            Call::Confirm | Call::Fail if !self.dialect.rules().fails_in_the_last_attempt => {
+                Outcome::Failed(Exception::msg("boom"))
+            }
             Call::Confirm | Call::Fail => Outcome::Threw(Exception::msg("boom")),
-            _ => Outcome::Completed,
+            // A string job of think-queue deletes itself.
+            _ => Outcome::Deleted,
         }
     }
 
     fn deliver_beside_jobs_that_run(&self) {
         let before = self.running();
         // No wake-up comes with it, so that the late command finds it there.
-        self.put_without_wake_up(&payload(WAITING, 1, 0));
+        self.put_without_wake_up(&payload(WAITING, 1, self.first()));
         self.proxy.deliver_late();
         let after = self.running();
         // The worker itself may renew meanwhile.
@@ -359,8 +374,10 @@ impl Scene {
     /// Payload and lease of each job that runs, but for the one that waited.
     fn running(&self) -> Vec<(String, f64)> {
         let waiting = payload(WAITING, 1, 1);
-        let reserved =
-            self.scored().into_iter().filter(|(key, payload, _)| key == RESERVED && *payload != waiting);
+        let reserved = self
+            .scored()
+            .into_iter()
+            .filter(|(key, payload, _)| *key == self.keys.reserved && *payload != waiting);
         let mut running: Vec<_> = reserved.map(|(_, payload, at)| (payload, at)).collect();
         running.sort_by(|a, b| a.0.cmp(&b.0));
         running

@@ -1,0 +1,18 @@
+//! think-queue: what its real versions wrote and did, and the rows of its table of observable behaviours.
+//!
+//! The rows that need no Redis stand in `src/dialect/think.rs`, `src/worker/policy.rs` and `src/config/dialect.rs`.
+
+mod classes;
+mod failed;
+mod golden;
+mod recorded;
+mod rows;
+
+use handover::dialect::{Dialect, Think};
+
+/// The dialect of a recorded version, such as `3.0.9`.
+fn of(version: &str) -> Dialect {
+    let parts: Vec<u32> = version.split('.').map(|part| part.parse().expect("a number")).collect();
+    let [major, minor, patch] = parts[..] else { panic!("version {version}") };
+    Think::new("").version((major, minor, patch)).into()
+}
