@@ -45,7 +45,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0..12_u8, 0..60_i64).prop_map(|(kind, wait)| Step::Later(kind, wait)),
         5 => (client.clone(), 0..4_usize, any::<bool>())
             .prop_map(|(client, want, waits)| Step::Reserve { client, want, waits }),
-        6 => (client.clone(), any::<usize>(), 0..5_u8)
+        6 => (client.clone(), any::<usize>(), 0..6_u8)
             .prop_map(|(client, pick, how)| Step::Settle { client, pick, how }),
         1 => client.clone().prop_map(|client| Step::Recover { client }),
         1 => client.prop_map(|client| Step::Renew { client }),
@@ -110,6 +110,18 @@ impl Model {
         popped
     }
 
+    /// Where an equal payload waits already, this one waits among the reserved, under nobody's token; where one is there,
+    /// too, it is ready at once.
+    fn put_off(&mut self, payload: String, at: i64) {
+        match self.delayed.entry(payload) {
+            Entry::Vacant(place) => drop(place.insert(at)),
+            Entry::Occupied(equal) => match self.reserved.entry(equal.key().clone()) {
+                Entry::Vacant(place) => drop(place.insert((0, at))),
+                Entry::Occupied(_) => self.list.push(equal.key().clone()),
+            },
+        }
+    }
+
     fn settle(&mut self, Settling { reservation, settlement }: &Settling) -> bool {
         let member = String::from_utf8(reservation.reserved()).unwrap();
         if self.reserved.get(&member).is_none_or(|(n, _)| *n != reservation.token().number()) {
@@ -119,13 +131,8 @@ impl Model {
         let popped = String::from_utf8(reservation.popped().to_vec()).unwrap();
         match settlement {
             Settlement::Delete | Settlement::Fail(_) => {}
-            Settlement::Release { at } => {
-                // An equal payload waits already: this one waits where it stood, under nobody's token.
-                match self.delayed.entry(member) {
-                    Entry::Occupied(equal) => drop(self.reserved.insert(equal.key().clone(), (0, *at))),
-                    Entry::Vacant(place) => drop(place.insert(*at)),
-                }
-            }
+            Settlement::Release { at } => self.put_off(member, *at),
+            Settlement::HandBackLater { at } => self.put_off(popped, *at),
             Settlement::HandBack => self.list.insert(0, popped),
             Settlement::Quarantine => self.quarantine.push(popped),
         }
@@ -246,6 +253,7 @@ impl World {
             1 => Settlement::Release { at: self.now },
             2 => Settlement::Release { at: self.now + 30 },
             3 => Settlement::HandBack,
+            5 => Settlement::HandBackLater { at: self.now + 30 },
             _ => Settlement::Quarantine,
         };
         let settle = [Settling { reservation, settlement }];

@@ -175,6 +175,31 @@ impl Low {
         Ok(())
     }
 
+    /// The `HANDOVER_*` variables of this process.
+    ///
+    /// # Errors
+    /// As [`variables`](Self::variables), and where one of them is not UTF-8; other variables may hold what they like.
+    pub fn environment(&mut self) -> Result<(), Error> {
+        let ours = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok().filter(|name| name.starts_with("HANDOVER_"))?;
+            Some(
+                value
+                    .into_string()
+                    .map(|value| (name.clone(), value))
+                    .map_err(|_| Error::NotUtf8 { variable: name }),
+            )
+        });
+        self.variables(ours.collect::<Result<Vec<_>, _>>()?)
+    }
+
+    /// One variable of this process, whatever others there are.
+    pub fn variable(&mut self, name: &str) {
+        let variable = format!("HANDOVER_{}", name.to_ascii_uppercase());
+        if let Ok(value) = std::env::var(&variable) {
+            self.0.entry(name.to_owned()).or_insert((value, Source::Variable(variable)));
+        }
+    }
+
     /// What a file of options says. Flags and variables go before it.
     pub(super) fn file(&mut self, name: &str, value: String, path: &Path) {
         self.0.entry(name.to_owned()).or_insert((value, Source::File(path.to_owned())));

@@ -125,6 +125,12 @@ pub enum Error {
         /// Its name.
         variable: String,
     },
+    /// A variable that is no text.
+    #[error("The environment variable {variable} is not UTF-8.")]
+    NotUtf8 {
+        /// Its name.
+        variable: String,
+    },
     /// A value that is no number.
     #[error("The --{name} option must be a number, [{given}] given.")]
     NotANumber {

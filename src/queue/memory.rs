@@ -95,6 +95,10 @@ impl Lists {
                 self.delayed.push((*at, member));
                 self.delayed.sort();
             }
+            Settlement::HandBackLater { at } => {
+                self.delayed.push((*at, reservation.popped().clone()));
+                self.delayed.sort();
+            }
             Settlement::HandBack => back.push(reservation.popped().clone()),
             Settlement::Quarantine => self.quarantine.push(reservation.popped().clone()),
         }

@@ -267,6 +267,9 @@ fn spelled(settling: &Settling) -> [Vec<u8>; 4] {
     let (verb, extra) = match settlement {
         Settlement::Delete | Settlement::Fail(_) => ("delete", Vec::new()),
         Settlement::Release { at } => ("release", at.to_string().into_bytes()),
+        Settlement::HandBackLater { at } => {
+            ("later", [at.to_string().as_bytes(), b":", reservation.popped()].concat())
+        }
         Settlement::HandBack => ("back", reservation.popped().to_vec()),
         Settlement::Quarantine => ("quarantine", reservation.popped().to_vec()),
     };

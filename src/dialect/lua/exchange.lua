@@ -4,7 +4,8 @@
 -- ARGV  1 now, 2 expiry of new reservations, 3 token of new reservations, 4 jobs wanted, 5 bytes wanted at most,
 --       6 due jobs to move at most, per source, 7 "1" to move expired reservations, 8 wake-up tokens in hand,
 --       9 largest payload, 10 largest quarantine, 11 second on Redis' clock after which nothing is reserved, then four
---       for each settlement: verb, reserved bytes, token, extra (release: Unix second; back and quarantine: popped bytes)
+--       for each settlement: verb, reserved bytes, token, extra (release: Unix second; later: Unix second, a colon and
+--       the popped bytes; back and quarantine: popped bytes)
 -- Answer  {1 or 0 for each settlement, {body, offset, length, attempts} for each job, {size, reason} for each payload
 --       set aside, next due score or false, jobs left on the list,
 --       payloads for which the quarantine had no room, second on Redis' clock, 1 if it came too late to reserve}
@@ -58,13 +59,16 @@ for i = 12, #ARGV, 4 do
   local verb, member, number, extra = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
   if held(member, number) then
     redis.call('ZREM', reserved, member)
-    if verb == 'release' then
+    if verb == 'release' or verb == 'later' then
+      if verb == 'later' then
+        local colon = string.find(extra, ':', 1, true)
+        extra, member = string.sub(extra, 1, colon - 1), string.sub(extra, colon + 1)
+      end
       -- An equal payload may be there already, and two jobs must not share a member: this one waits for the same second
-      -- among the reserved, or is ready at once where those never come back.
-      if redis.call('ZADD', delayed, 'NX', extra, member) == 1 then
-      elseif ARGV[7] == '1' then
-        redis.call('ZADD', reserved, extra, member)
-      else
+      -- among the reserved, or is ready at once where it is there too, or where those never come back.
+      local placed = redis.call('ZADD', delayed, 'NX', extra, member) == 1
+        or ARGV[7] == '1' and redis.call('ZADD', reserved, 'NX', extra, member) == 1
+      if not placed then
         redis.call('RPUSH', ready, member)
         redis.call('RPUSH', notify, 1)
         left = left + 1
