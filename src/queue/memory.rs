@@ -157,11 +157,11 @@ fn locate(popped: &Bytes) -> Result<AttemptsEdit, String> {
 }
 
 fn edit_of(popped: &Bytes, attempts: &str) -> Result<AttemptsEdit, String> {
-    let value: serde_json::Value = serde_json::from_str(attempts).map_err(|error| error.to_string())?;
-    let count = match &value {
-        serde_json::Value::Number(number) => number.as_f64(),
-        serde_json::Value::String(text) => text.trim().parse().ok(),
-        _ => None,
+    // From the text, for the JSON reader's own number may be off by its last bit.
+    let count: Option<f64> = match serde_json::from_str::<Cow<'_, str>>(attempts) {
+        // The white space of C, as in Lua's `tonumber`.
+        Ok(text) => text.trim_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']).parse().ok(),
+        Err(_) => attempts.parse().ok(),
     };
     let whole = |count: &f64| count.fract() == 0.0 && count.abs() <= 1e9;
     let count = count.filter(whole).ok_or("attempts is not a whole number")?;
