@@ -43,10 +43,10 @@ impl Judge {
 
     /// Panics where the three differ, but for what is said here.
     pub fn judge(&mut self, payload: &[u8]) {
+        let () = redis::cmd("FLUSHALL").query(&mut self.server).expect("an empty server");
         let ours = self.runtime.block_on(reserved(&self.queue, payload));
         let model = self.runtime.block_on(reserved(&MemoryQueue::new(), payload));
         let stock = self.stock.arg(payload).invoke::<String>(&mut self.server);
-        let () = redis::cmd("FLUSHALL").query(&mut self.server).expect("an empty server");
         let shown = payload.escape_ascii();
         let readable = Payload::parse(payload.to_vec());
         match (&ours, &model) {

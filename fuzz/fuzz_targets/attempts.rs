@@ -7,7 +7,9 @@
 mod judge;
 
 use std::cell::RefCell;
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
 
@@ -32,8 +34,10 @@ impl World {
         let mut server = Command::new("sh");
         let server = server.args(["-c", SERVER]).arg(&dir).stdin(Stdio::piped()).spawn().expect("sh");
         let socket = dir.join("redis.sock");
-        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
-            std::thread::sleep(std::time::Duration::from_millis(20));
+        let until = Instant::now() + Duration::from_secs(10);
+        while UnixStream::connect(&socket).is_err() {
+            assert!(Instant::now() < until, "redis-server does not answer");
+            std::thread::sleep(Duration::from_millis(20));
         }
         World { _server: server, judge: judge::Judge::new(&format!("redis+unix://{}", socket.display())) }
     }

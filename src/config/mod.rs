@@ -25,11 +25,11 @@ use chrono_tz::Tz;
 
 pub use app::{App, AppCache, AppDatabase, AppFailed, AppRedis};
 #[cfg(feature = "http")]
-#[cfg(fuzzing)]
-pub use var_export::property as fuzzing;
-
 pub use http::HttpRoute;
 pub use low::{Low, Source};
+
+#[cfg(fuzzing)]
+pub use var_export::property as fuzzing;
 
 use app::Reading;
 
