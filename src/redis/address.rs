@@ -85,7 +85,7 @@ impl Address {
         }
         let master = Node::read(&format!("{scheme}://{login}sentinels.choice/{db}"), &query, tls.clone())?;
         let login = match (query.written("sentinel_username"), query.written("sentinel_password")) {
-            (_, password) if password.is_empty() => String::new(),
+            (_, "") => String::new(),
             (user, password) => format!("{user}:{password}@"),
         };
         let port = |host: &str| if host.contains(':') { String::new() } else { ":26379".to_owned() };

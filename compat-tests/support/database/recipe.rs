@@ -82,6 +82,8 @@ impl DatabaseServer {
             command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]);
         }
         command.arg("--").arg(program).env("PATH", path).env("LC_ALL", "C.UTF-8").current_dir(&self.dir);
+        // The folder of the tests is another user's.
+        command.env("TMPDIR", &self.dir);
         command
     }
 }
