@@ -46,6 +46,9 @@ pub mod telemetry;
 
 pub mod clock;
 pub mod events;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod memory;
 pub mod redis;
 pub mod sql;

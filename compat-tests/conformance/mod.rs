@@ -1,5 +1,7 @@
 //! What every queue promises: one suite, run against Redis and against memory.
 
+mod attempts;
+mod judge;
 mod lost_answers;
 mod model;
 mod rows;

@@ -28,6 +28,9 @@ pub use app::{App, AppCache, AppDatabase, AppFailed, AppRedis};
 pub use http::HttpRoute;
 pub use low::{Low, Source};
 
+#[cfg(fuzzing)]
+pub use var_export::property as fuzzing;
+
 use app::Reading;
 
 use crate::dialect::Laravel;

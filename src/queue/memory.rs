@@ -132,7 +132,7 @@ impl Lists {
         while done.reserved.len() < ask.want && bytes < BATCH_BYTES && pops > 0 {
             let Some(popped) = self.ready.pop_front() else { break };
             pops -= 1;
-            let edit = match locate(&popped) {
+            let edit = match locate(&popped, MOST) {
                 Ok(edit) => edit,
                 Err(reason) => {
                     done.quarantined.push((popped.len(), reason));
@@ -152,22 +152,25 @@ impl Lists {
     }
 }
 
+/// The largest count of attempts that a job is taken with.
+const MOST: f64 = 1e9;
+
 /// Where the count of attempts stands, by the rules of the scripts.
-fn locate(popped: &Bytes) -> Result<AttemptsEdit, String> {
+fn locate(popped: &Bytes, most: f64) -> Result<AttemptsEdit, String> {
     Payload::parse(popped.clone()).map_err(|error| error.to_string())?;
     let fields: HashMap<Cow<'_, str>, &RawValue> =
         serde_json::from_slice(popped).map_err(|error| error.to_string())?;
-    edit_of(popped, fields.get("attempts").ok_or("no attempts")?.get())
+    edit_of(popped, fields.get("attempts").ok_or("no attempts")?.get(), most)
 }
 
-fn edit_of(popped: &Bytes, attempts: &str) -> Result<AttemptsEdit, String> {
-    let value: serde_json::Value = serde_json::from_str(attempts).map_err(|error| error.to_string())?;
-    let count = match &value {
-        serde_json::Value::Number(number) => number.as_f64(),
-        serde_json::Value::String(text) => text.trim().parse().ok(),
-        _ => None,
+fn edit_of(popped: &Bytes, attempts: &str, most: f64) -> Result<AttemptsEdit, String> {
+    // From the text, for the JSON reader's own number may be off by its last bit.
+    let count: Option<f64> = match serde_json::from_str::<Cow<'_, str>>(attempts) {
+        // The white space of C, as in Lua's `tonumber`.
+        Ok(text) => text.trim_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']).parse().ok(),
+        Err(_) => attempts.parse().ok(),
     };
-    let whole = |count: &f64| count.fract() == 0.0 && count.abs() <= 1e9;
+    let whole = |count: &f64| count.fract() == 0.0 && count.abs() <= most;
     let count = count.filter(whole).ok_or("attempts is not a whole number")?;
     let at = attempts.as_ptr() as usize - popped.as_ptr() as usize;
     Ok(AttemptsEdit { at, len: attempts.len(), attempts: count as i64 + 1 })
@@ -219,7 +222,7 @@ impl Queue for MemoryQueue {
                 under.map(|(.., member)| member.clone()).collect()
             };
             let recovered = self.with(queue, under).into_iter().filter_map(|member| {
-                let AttemptsEdit { at, len, attempts } = locate(&member).ok()?;
+                let AttemptsEdit { at, len, attempts } = locate(&member, MOST + 1.0).ok()?;
                 let attempts = attempts - 1;
                 let popped = AttemptsEdit { at, len, attempts: attempts - 1 }.apply(&member);
                 let len = popped.len() - (member.len() - len);

@@ -127,7 +127,7 @@ while #jobs < want and bytes_left > 0 and pops > 0 do
   if #body > largest then
     length = 'larger than --max-payload'
   else
-    at, length, count = locate(body)
+    at, length, count = locate(body, 1e9)
   end
   if at == nil then
     if set_aside(body) then
