@@ -190,8 +190,7 @@ pub(crate) fn shown(url: &str) -> String {
         && let Some(host) = url.host_str()
     {
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-        let path = if url.path() == "/" { "" } else { url.path() };
-        return format!("{}://{host}{port}{path}", url.scheme());
+        return format!("{}://{host}{port}{}", url.scheme(), url.path());
     }
     let (hidden, rest) = url.rsplit_once('@').map_or(("", url), |(_, rest)| ("...@", rest));
     format!("{hidden}{}", rest.split(['?', '#']).next().unwrap_or_default())
