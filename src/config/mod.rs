@@ -50,7 +50,7 @@ pub struct Config {
     /// The connection's own queue.
     pub default_queue: String,
     /// The URL of the queue's Redis.
-    pub redis: String,
+    pub redis: RedisUrl,
     /// The framework's wire: key prefix, version, cluster or not.
     pub dialect: Laravel,
     /// `migration_batch_size`, where it is a limit.
@@ -85,6 +85,23 @@ pub struct Config {
     pub sources: Vec<String>,
     /// What is probably wrong, in a sentence each.
     pub warnings: Vec<String>,
+}
+
+/// The URL of a Redis, which may hold a password: `Debug` shows it without.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedisUrl(String);
+
+impl std::ops::Deref for RedisUrl {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&address(&self.0))
+    }
 }
 
 /// Where failed jobs are kept.
@@ -275,6 +292,14 @@ impl Config {
         let table = path.map(|path| file::read_into(&mut low, &path)).transpose()?;
         #[cfg(not(feature = "http"))]
         drop(table);
+        if let Some((name, given)) = low.odd_switch() {
+            let given = given.to_owned();
+            return Err(Error::OutOfRange {
+                name,
+                must: "must be on or off (1, true, yes, on; 0, false, no, off)",
+                given,
+            });
+        }
         let directory = directory(&low);
         let guess = low.is_on("guess-config");
         let environment = std::env::vars_os();
@@ -328,7 +353,8 @@ impl Config {
         let default_queue = app.map_or("default", |app| &app.queue);
         let configured = app.and_then(|app| app.retry_after);
         let options = options(low, configured.unwrap_or(60))?;
-        let timezone = |name: Option<&str>| name.and_then(|name| name.parse().ok());
+        // PHP takes a zone's name in any case.
+        let timezone = |name: Option<&str>| name.and_then(|name| Tz::from_str_insensitive(name).ok());
         let zone: Tz = timezone(app.map(|app| &*app.timezone)).unwrap_or(Tz::UTC);
         let told = app.into_iter().flat_map(|app| app.warnings.iter().cloned());
         let rewriting = from_app.into_iter().flat_map(|redis| &redis.rewrites_values);
@@ -347,6 +373,13 @@ impl Config {
         }
         let php = pool(low, app, directory, &connection, &queues, &options)?;
         let mut warnings: Vec<String> = told.chain(warnings).collect();
+        let lease = options.lease_seconds();
+        if lease < 10 {
+            warnings.push(format!(
+                "Reservations are {lease} s long (retry_after of [{connection}], or --lease): ours are renewed three times in \
+                 that time, and PHP workers take a job that runs longer a second time. Ten seconds is little already."
+            ));
+        }
         if app.is_none() {
             warnings
                 .push("There is no app to say where failed jobs are kept: they are kept nowhere.".to_owned());
@@ -354,7 +387,7 @@ impl Config {
         let mut config = Config {
             queues,
             default_queue: default_queue.to_owned(),
-            redis,
+            redis: RedisUrl(redis),
             dialect,
             migration_batch_size: app
                 .and_then(|app| app.migration_batch_size)

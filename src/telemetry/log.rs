@@ -73,6 +73,12 @@ pub fn log() -> impl Fn(&Event) + Send + Sync + 'static {
             uuid = job.payload.uuid(),
             "the failed job could not be recorded and stays reserved until it is: {error}"
         ),
+        Event::Unrecordable { job, error, exception } => error!(
+            job = job.name(),
+            uuid = job.payload.uuid(),
+            "it failed, its failed-jobs store will never take it, and it is set aside in quarantine: {error}; it failed of {}",
+            reason(exception)
+        ),
         Event::LeftUnrecorded { job, exception } => error!(
             job = job.name(),
             uuid = job.payload.uuid(),

@@ -234,6 +234,13 @@ pub(super) async fn fail(
                 biased;
                 recorded = store.record(&record) => match recorded {
                     Ok(()) => break Some(store),
+                    Err(error) if error.is_final() => {
+                        // Not for ever in its slot, and not lost: an operator finds it where unreadable payloads are.
+                        let (job, exception) = (job.clone(), exception.clone());
+                        let mut told = told;
+                        told.push(Event::Unrecordable { job, error: error.to_string(), exception });
+                        return Failed::held(desk.settle(Settlement::Quarantine, told).await);
+                    }
                     Err(error) => error.to_string(),
                 },
                 // A store that hangs keeps nobody from stopping; the row may be there then, and is the job's next one's.
