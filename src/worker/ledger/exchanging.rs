@@ -140,7 +140,7 @@ impl Ledger {
                 let line = &mut self.lines[index];
                 line.pending.extend(resend);
                 if want > 0 && now_sent {
-                    line.unsure.push(Unsure::new(token, now, asked, error.may_still_happen()));
+                    line.unsure.push(Unsure::new(token, now, asked));
                 }
                 self.down(index, &error);
                 None
