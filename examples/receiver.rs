@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use axum::{Json, Router};
-use base64::prelude::{BASE64_STANDARD, Engine};
+use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, Engine};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -63,7 +63,8 @@ async fn run(State(key): State<Vec<u8>>, headers: HeaderMap, body: Bytes) -> (St
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let secret =
         std::env::var("WEBHOOK_SECRET").map_err(|_| "WEBHOOK_SECRET is not set: whsec_ and base64")?;
-    let key = BASE64_STANDARD.decode(secret.strip_prefix("whsec_").unwrap_or(&secret))?;
+    let encoded = secret.strip_prefix("whsec_").unwrap_or(&secret).trim_end_matches('=');
+    let key = BASE64_STANDARD_NO_PAD.decode(encoded)?;
     let app = Router::new().route("/jobs", post(run)).with_state(key);
     let address = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
     let listener = tokio::net::TcpListener::bind(&address).await?;

@@ -106,6 +106,15 @@ pub enum Event {
         /// How many.
         jobs: usize,
     },
+    /// The failed-job store will never take this record: the job was set aside in quarantine instead, with its attempts.
+    Unrecordable {
+        /// The job.
+        job: Job,
+        /// What the store said.
+        error: String,
+        /// Why the job failed.
+        exception: Exception,
+    },
     /// A failed job could not be recorded and the worker had to stop: the job stays reserved until its lease is over.
     LeftUnrecorded {
         /// The job.

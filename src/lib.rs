@@ -16,8 +16,8 @@
 //! | [`failed`] | jobs that will not be retried: where they are kept |
 //! | [`handler`] | who runs a job: Rust functions and HTTP endpoints by class name, else a pool of PHP processes |
 //! | [`control`] | what operators ask for by signals |
-//! | [`worker`] | the ledger (the one owner of all reservations), the attempt, the policy (pure), why it stops |
-//! | [`telemetry`] | consumers of events: job lines on stdout, log lines on stderr |
+//! | [`worker`] | the ledger (the one owner of all reservations), the attempt, the policy (pure), why it stops, what it waits for |
+//! | [`telemetry`] | consumers of events: job lines on stdout, log lines on stderr; the worker's health over HTTP |
 //! | [`config`] | the only reader of environment, files and the PHP application |
 //! | [`doctor`] | what is wrong between the configuration and its Redis, in sentences |
 //! | [`events`], [`redis`], [`sql`], [`clock`] | leaves |
@@ -46,6 +46,9 @@ pub mod telemetry;
 
 pub mod clock;
 pub mod events;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod memory;
 pub mod redis;
 pub mod sql;

@@ -64,3 +64,18 @@ fn routes_to_endpoints_stand_in_tables_of_their_own() {
     assert!(told.contains("App\\Jobs\\Mail to https://mail.internal/jobs"), "{told}");
     assert!(told.contains("tries [2] from ./handover.toml") && !told.contains("whsec_"), "{told}");
 }
+
+#[test]
+fn a_value_of_another_kind_is_refused_with_what_is_taken() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    for (written, told) in [
+        ("concurrency = true", "gives [concurrency] a boolean; a text or a number is taken."),
+        ("queue = true", "gives [queue] a boolean; a text or a list is taken."),
+        ("tries = [1, 2]", "gives [tries] an array; a text or a number is taken."),
+    ] {
+        app.set_file("handover.toml", written);
+        let said = inspect(&app, &[]).stderr;
+        assert!(said.contains(told), "{written}: {said}");
+    }
+}

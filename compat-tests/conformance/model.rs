@@ -46,7 +46,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0..12_u8, 0..60_i64).prop_map(|(kind, wait)| Step::Later(kind, wait)),
         5 => (client.clone(), 0..4_usize, any::<bool>())
             .prop_map(|(client, want, waits)| Step::Reserve { client, want, waits }),
-        6 => (client.clone(), any::<usize>(), 0..5_u8)
+        6 => (client.clone(), any::<usize>(), 0..6_u8)
             .prop_map(|(client, pick, how)| Step::Settle { client, pick, how }),
         1 => client.clone().prop_map(|client| Step::Recover { client }),
         1 => client.prop_map(|client| Step::Renew { client }),
@@ -121,6 +121,23 @@ impl Model {
         popped
     }
 
+    /// Where an equal payload waits already, this one waits among the reserved, under nobody's token, as what comes back
+    /// from there as this payload; where one is there, too, or nothing would come back as it, it is ready at once.
+    fn put_off(&mut self, payload: String, member: String, at: i64) {
+        if let Entry::Vacant(place) = self.delayed.entry(payload.clone()) {
+            place.insert(at);
+            return;
+        }
+        let resting = match self.counting {
+            Counting::AtReserve => Some(payload.clone()),
+            Counting::AtReturn => Some(member).filter(|member| *member != payload),
+        };
+        match resting.map(|resting| self.reserved.entry(resting)) {
+            Some(Entry::Vacant(place)) => drop(place.insert((0, at))),
+            _ => self.list.push(payload),
+        }
+    }
+
     fn settle(&mut self, Settling { reservation, settlement }: &Settling) -> bool {
         let member = String::from_utf8(reservation.reserved()).unwrap();
         if self.reserved.get(&member).is_none_or(|(n, _)| *n != reservation.token().number()) {
@@ -131,12 +148,9 @@ impl Model {
         match settlement {
             Settlement::Delete | Settlement::Fail(_) => {}
             Settlement::Release { at } => {
-                // An equal payload waits already: this one waits where it stood, under nobody's token.
-                match self.delayed.entry(String::from_utf8(reservation.released()).unwrap()) {
-                    Entry::Occupied(_) => drop(self.reserved.insert(member, (0, *at))),
-                    Entry::Vacant(place) => drop(place.insert(*at)),
-                }
+                self.put_off(String::from_utf8(reservation.released()).unwrap(), member, *at);
             }
+            Settlement::HandBackLater { at } => self.put_off(popped, member, *at),
             Settlement::HandBack => self.list.insert(0, popped),
             Settlement::Quarantine => self.quarantine.push(popped),
         }
@@ -257,6 +271,7 @@ impl World {
             1 => Settlement::Release { at: self.now },
             2 => Settlement::Release { at: self.now + 30 },
             3 => Settlement::HandBack,
+            5 => Settlement::HandBackLater { at: self.now + 30 },
             _ => Settlement::Quarantine,
         };
         let settle = [Settling { reservation, settlement }];

@@ -65,3 +65,23 @@ fn a_database_that_is_down_at_the_start_is_waited_for() {
     worker.signal("TERM");
     assert_eq!(worker.finish().code, 0);
 }
+
+#[test]
+fn a_row_that_the_database_will_never_take_frees_its_slot_and_its_job_is_set_aside() {
+    let shop = Shop::new(Driver::Mysql, "database-uuids");
+    // A uuid that the column cannot hold, in front of a job that can be recorded.
+    let uuid = "u".repeat(300);
+    let spec = serde_json::json!([
+        {"job": "ThrowsAlways", "args": ["long", "boom"], "payload": {"uuid": uuid}},
+        {"job": "ThrowsAlways", "args": ["sound", "boom"]}
+    ]);
+    shop.app.push(&spec);
+    let end = Running::start(handover(&shop.app, &["--stop-when-empty", "--concurrency=1"])).finish();
+    assert_eq!(end.code, 0, "{}", end.stderr);
+    assert_eq!(shop.rows().len(), 1, "{}", end.stderr);
+    assert!(end.stderr.contains("will never take it") && end.stderr.contains("boom"), "{}", end.stderr);
+    let aside: Vec<String> =
+        shop.redis.query(&["LRANGE", &shop.app.key("queues:default:quarantine"), "0", "-1"]);
+    assert_eq!(aside.len(), 1);
+    assert!(aside[0].contains(&uuid));
+}

@@ -1,6 +1,8 @@
 //! Payloads that are the same to the last byte: a producer without ids pushes them, and each is a job of its own.
 
 use super::worker;
+use crate::support::differential::handover;
+use crate::support::laravel::App;
 use crate::support::process::{Running, wait_until};
 use crate::support::redis::Redis;
 use crate::support::tally::Tally;
@@ -23,4 +25,17 @@ fn a_thousand_equal_payloads_run_a_thousand_times() {
     let left: usize = redis.query(&["DBSIZE"]);
     let keys: Vec<String> = redis.query(&["KEYS", "*"]);
     assert_eq!(left, 0, "{keys:?}");
+}
+
+#[test]
+fn equal_payloads_without_a_uuid_that_fail_are_as_many_rows() {
+    let redis = Redis::start();
+    let app = App::new(&redis);
+    let list = app.key("queues:default");
+    let payload =
+        r#"{"displayName":"Legacy","job":"App\\Legacy@throws","maxTries":1,"data":[],"attempts":0}"#;
+    let _: usize = redis.query(&["RPUSH", &list, payload, payload, payload]);
+    let end = Running::start(handover(&app, &["--stop-when-empty"])).finish();
+    assert_eq!(end.code, 0, "{}", end.stderr);
+    assert_eq!(app.failed_rows().len(), 3, "{}", end.stderr);
 }

@@ -59,15 +59,20 @@ fn an_app_that_does_not_boot_is_no_healthy_worker() {
     let mut command = app.command(env!("CARGO_BIN_EXE_handover"));
     command.args(["queue:work", "--php", &format!("--health=127.0.0.1:{port}")]);
     let broken = "<?php throw new RuntimeException('no boot');";
-    // Only the children meet it: the worker has read its settings by then.
-    command.env("RUST_LOG", "info");
+    command.env("RUST_LOG", "handover=debug");
     let provider = std::fs::read_to_string(app.path("app/Console/Kernel.php")).unwrap();
     let running = Running::start(command);
+    let child = || {
+        let log = running.stderr();
+        let line = log.lines().find(|line| line.contains("a PHP child is ready"))?;
+        line.split_once("pid=")?.1.split(' ').next().map(str::to_owned)
+    };
+    wait_until("a child is ready", || child().is_some());
     wait_until("it is healthy", || ask(port).is_some_and(|(status, _)| status == 200));
+    // Only the next child meets it: the worker has read its settings by then.
     app.set_file("app/Console/Kernel.php", broken);
-    wait_until("a child is ready or not", || !running.stderr().is_empty());
-    let children = format!("pkill -KILL -P {}", running.pid());
-    let _ = std::process::Command::new("sh").args(["-c", &children]).status();
+    let kill = format!("kill -KILL {}", child().unwrap());
+    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     wait_until("it is not healthy", || ask(port).is_some_and(|(status, _)| status == 503));
     assert_eq!(ask(port).unwrap().1["waiting_for"], "a PHP child: none is ready");
     app.set_file("app/Console/Kernel.php", &provider);

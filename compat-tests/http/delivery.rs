@@ -135,7 +135,7 @@ fn a_kill_in_flight_repeats_the_job_under_the_same_id() {
 }
 
 #[test]
-fn a_stop_with_grace_hands_the_job_back_and_spends_no_attempt() {
+fn a_stop_with_grace_hands_the_job_back_for_when_the_endpoint_must_be_done() {
     let redis = Redis::start();
     let app = App::new(&redis);
     app.push(&json!([named("waits", json!({"tries": 1}))]));
@@ -146,7 +146,13 @@ fn a_stop_with_grace_hands_the_job_back_and_spends_no_attempt() {
     wait_until("the request is in flight", || endpoint.asked().len() == 1);
     worker.signal("TERM");
     assert_eq!(worker.finish().code, 0);
-    assert_eq!(redis.query::<Vec<Vec<u8>>>(&["LRANGE", &list, "0", "-1"]), before);
+    // The popped bytes: no attempt is spent. Not at the head: the endpoint may still be at work.
+    assert_eq!(redis.query::<usize>(&["LLEN", &list]), 0);
+    let delayed = format!("{list}:delayed");
+    assert_eq!(redis.query::<Vec<Vec<u8>>>(&["ZRANGE", &delayed, "0", "-1"]), before);
+    let left: f64 = redis.query(&["ZSCORE", &delayed, std::str::from_utf8(&before[0]).unwrap()]);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    assert!(left > now, "{left} {now}");
 }
 
 #[test]
@@ -231,7 +237,7 @@ async fn in_code_an_endpoint_has_a_secret_a_header_and_a_time_of_its_own() {
     let reasons = Arc::new(Mutex::new(Vec::new()));
     let heard = reasons.clone();
     Worker::on(queue.clone())
-        .http("Quick", http::Endpoint::new(endpoint.url("/")).secret("own").header("X-Team", "reports"))
+        .http("Quick", http::Endpoint::new(endpoint.url("/")).secret("b3du").header("X-Team", "reports"))
         .http("Slow", http::Endpoint::new(silent.url("/")).unsigned().timeout(Duration::from_millis(100)))
         .on_event(move |event| {
             if let Event::Failed { exception, .. } = event {

@@ -23,12 +23,17 @@ pub(crate) fn command() -> Command {
 
 pub(crate) fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let bytes = stdin()?;
-    let bytes = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-    let value = php::parse(bytes.strip_suffix(b"\r").unwrap_or(bytes))?;
+    let value = php::parse(without_newline(&bytes))?;
     let json =
         if matches.get_flag("plain") { value.to_json()?.to_string() } else { php::json::to_lossless(&value) };
     writeln!(std::io::stdout(), "{json}").context("stdout")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Without the newline that an editor or `echo` puts at the end.
+pub(super) fn without_newline(bytes: &[u8]) -> &[u8] {
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
 
 /// All of stdin, or as much of it as shows that it is too much.

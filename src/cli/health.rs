@@ -25,10 +25,11 @@ pub(crate) fn command() -> Command {
 
 pub(crate) async fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let mut low = Low::default();
-    low.variables(std::env::vars())?;
     if let Some(address) = matches.get_one::<String>("address") {
         low.flag("health", address);
     }
+    // It is asked wherever a container's commands run, whatever else is set there.
+    low.variable("health");
     let address = low.get("health").context("name the worker's address, or set HANDOVER_HEALTH")?;
     let answer = tokio::time::timeout(DEADLINE, ask(address)).await;
     let answer = answer

@@ -93,7 +93,7 @@ fn typed(matches: &ArgMatches) -> anyhow::Result<Low> {
             low.flag(name, value);
         }
     }
-    low.variables(std::env::vars())?;
+    low.environment()?;
     Ok(low)
 }
 

@@ -10,7 +10,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use handover::{Dispatch, Producer, php};
 use serde_json::Value;
 
-use super::decode::stdin;
+use super::decode::{stdin, without_newline};
 use super::{reached, reaching};
 
 /// Jobs of one `--count` that are made before they are pushed.
@@ -74,6 +74,10 @@ fn dispatch(matches: &ArgMatches) -> anyhow::Result<Dispatch> {
         return serialized(file, job);
     }
     let job = job.ok_or_else(|| anyhow!("no JOB: name its class, or give the object with --serialized"))?;
+    let (class, method) = job.split_once('@').unwrap_or((job, "fire"));
+    if !class.split('\\').all(is_name) || !is_name(method) {
+        bail!("[{job}] is neither a class that PHP could have (App\\Jobs\\SendInvoice), nor Class@method");
+    }
     match (given("data"), given("object")) {
         (_, Some(_)) if job.contains('@') => {
             bail!("[{job}] is a string job, which has no properties: give --data")
@@ -87,13 +91,19 @@ fn dispatch(matches: &ArgMatches) -> anyhow::Result<Dispatch> {
     }
 }
 
+/// What PHP takes for a name: letters, digits and underscores, no digit first.
+fn is_name(name: &str) -> bool {
+    let word = |char: char| char.is_ascii_alphanumeric() || char == '_' || !char.is_ascii();
+    !name.is_empty() && name.chars().all(word) && !name.starts_with(|char: char| char.is_ascii_digit())
+}
+
 /// The object in these bytes, of that class if one is named.
 fn serialized(file: &str, class: Option<&str>) -> anyhow::Result<Dispatch> {
     let bytes = match file {
         "-" => stdin()?,
         file => std::fs::read(file).with_context(|| file.to_owned())?,
     };
-    let object = php::parse(&bytes)?;
+    let object = php::parse(without_newline(&bytes))?;
     match (class, object.class()) {
         (Some(class), Some(found)) if !class.eq_ignore_ascii_case(&found) => {
             bail!("expected an object of [{class}] in --serialized, found one of [{found}]")

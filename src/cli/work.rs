@@ -11,7 +11,7 @@ use handover::{Worker, telemetry};
 pub(crate) async fn run(low: &Low) -> anyhow::Result<ExitCode> {
     telemetry::log_to_stderr();
     let mut low = low.clone();
-    low.variables(std::env::vars())?;
+    low.environment()?;
     let worker = Worker::from_low(&low).map_err(|error| anyhow::anyhow!("{error:?}"))?;
     if worker.has_no_handlers() {
         anyhow::bail!(

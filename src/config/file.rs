@@ -8,7 +8,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::Error;
-use super::low::{Low, known_names};
+use super::low::{Low, OPTIONS, known_names};
 
 /// Its name in the app's directory.
 pub(super) const NAME: &str = "handover.toml";
@@ -58,7 +58,12 @@ fn put(low: &mut Low, path: &Path, name: &str, value: &Value) -> Result<(), Erro
         let near = nearest(name, known.into_iter().chain(["work"]).chain(TABLES));
         return Err(odd(format!("names [{name}], which is no option; the nearest one is [{near}].")));
     }
+    let known = OPTIONS.iter().find(|option| option.name == name);
+    let is_switch = known.is_some_and(|option| option.value.is_none() || option.name == "php");
+    let is_list = matches!(name, "queue" | "backoff" | "delay" | "http");
     let text = match value {
+        Value::Boolean(_) if !is_switch => None,
+        Value::Array(_) if !is_list => None,
         Value::Array(list) => {
             let parts = list.iter().map(plain).collect::<Option<Vec<String>>>();
             parts.map(|parts| parts.join(","))
@@ -67,8 +72,15 @@ fn put(low: &mut Low, path: &Path, name: &str, value: &Value) -> Result<(), Erro
     };
     let text = text.ok_or_else(|| {
         odd(format!(
-            "gives [{name}] {}; a text, a number, true or false is taken.",
-            article(value.type_str())
+            "gives [{name}] {}; {} is taken.",
+            article(value.type_str()),
+            if is_switch {
+                "true or false"
+            } else if is_list {
+                "a text or a list"
+            } else {
+                "a text or a number"
+            }
         ))
     })?;
     let text = match path.parent() {

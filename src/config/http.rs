@@ -131,7 +131,7 @@ mod tests {
         let typed = "App\\A=https://a/x?y=z\n App\\B\\*=http://b";
         let routes = routes(&low(&[("http", typed)]), &[]).unwrap();
         let shown: Vec<_> = routes.iter().map(|(pattern, to)| format!("{pattern} {}", to.shown())).collect();
-        assert_eq!(shown, ["App\\A https://a/x", "App\\B\\* http://b"]);
+        assert_eq!(shown, ["App\\A https://a/x", "App\\B\\* http://b/"]);
     }
 
     #[test]

@@ -119,12 +119,28 @@ pub(super) const OPTIONS: &[Known] = &[
     known("no-ansi", None, "No colours"),
 ];
 
+/// What turns a switch on, in any case.
+const ON: &[&str] = &["1", "true", "yes", "on"];
+/// What leaves it off.
+const OFF: &[&str] = &["", "0", "false", "no", "off"];
+
 /// Variables without a flag.
 pub(super) const VARIABLES: &[&str] = &["connection", "php-binary", "verbose"];
 
 /// The names of all that can be set.
 pub(super) fn known_names() -> impl Iterator<Item = &'static str> {
     OPTIONS.iter().map(|known| known.name).chain(VARIABLES.iter().copied())
+}
+
+/// True for what Kubernetes gives to every pod beside a Service whose name begins with handover.
+fn is_of_a_service(name: &str) -> bool {
+    let numbered =
+        name.split_once("PORT_").is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()));
+    name == "PORT"
+        || name.ends_with("_PORT")
+        || name.contains("SERVICE_HOST")
+        || name.contains("SERVICE_PORT")
+        || numbered
 }
 
 /// Where a value came from.
@@ -172,17 +188,46 @@ impl Low {
     pub fn variables(&mut self, variables: impl IntoIterator<Item = (String, String)>) -> Result<(), Error> {
         for (variable, value) in variables {
             let Some(name) = variable.strip_prefix("HANDOVER_") else { continue };
-            // Kubernetes gives these to every pod beside a Service called handover.
-            if name.starts_with("SERVICE_") || name == "PORT" || name.starts_with("PORT_") {
+            if is_of_a_service(name) {
                 continue;
             }
             let name = name.to_ascii_lowercase().replace('_', "-");
             if !known_names().any(|known| known == name) {
                 return Err(Error::UnknownVariable { variable });
             }
+            // A blank variable is how a compose file says that there is none; an empty prefix is one, and an empty
+            // name of PHP says that there is no PHP.
+            if value.is_empty() && !matches!(name.as_str(), "prefix" | "php-binary") {
+                continue;
+            }
             self.0.entry(name).or_insert((value, Source::Variable(variable)));
         }
         Ok(())
+    }
+
+    /// The `HANDOVER_*` variables of this process.
+    ///
+    /// # Errors
+    /// As [`variables`](Self::variables), and where one of them is not UTF-8; other variables may hold what they like.
+    pub fn environment(&mut self) -> Result<(), Error> {
+        let ours = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok().filter(|name| name.starts_with("HANDOVER_"))?;
+            Some(
+                value
+                    .into_string()
+                    .map(|value| (name.clone(), value))
+                    .map_err(|_| Error::NotUtf8 { variable: name }),
+            )
+        });
+        self.variables(ours.collect::<Result<Vec<_>, _>>()?)
+    }
+
+    /// One variable of this process, whatever others there are.
+    pub fn variable(&mut self, name: &str) {
+        let variable = format!("HANDOVER_{}", name.to_ascii_uppercase());
+        if let Ok(value) = std::env::var(&variable) {
+            self.0.entry(name.to_owned()).or_insert((value, Source::Variable(variable)));
+        }
     }
 
     /// What a file of options says. Flags and variables go before it.
@@ -200,9 +245,17 @@ impl Low {
         self.0.get(name).map(|(_, source)| source)
     }
 
-    /// A switch: given, and not `0`, `false` or empty.
+    /// A switch: given, and not `0`, `false`, `no`, `off` or empty.
     pub fn is_on(&self, name: &str) -> bool {
-        self.get(name).is_some_and(|value| !matches!(value, "" | "0" | "false"))
+        let off = |value: &str| OFF.iter().any(|off| off.eq_ignore_ascii_case(value));
+        self.get(name).is_some_and(|value| !off(value))
+    }
+
+    /// A switch that is neither on nor off, with what was given.
+    pub(super) fn odd_switch(&self) -> Option<(&'static str, &str)> {
+        let known = |value: &str| ON.iter().chain(OFF).any(|known| known.eq_ignore_ascii_case(value));
+        let switches = OPTIONS.iter().filter(|option| option.value.is_none()).map(|option| option.name);
+        switches.filter_map(|name| Some((name, self.get(name)?))).find(|(_, value)| !known(value))
     }
 
     /// A number, or the default.
@@ -234,11 +287,36 @@ mod tests {
         low.variables(variable("TRIES", "8")).unwrap();
         low.variables(variable("HANDOVER_SERVICE_HOST", "10.0.0.1")).unwrap();
         low.variables(variable("HANDOVER_PORT_80_TCP", "tcp://10.0.0.1:80")).unwrap();
+        low.variables(variable("HANDOVER_REDIS_SERVICE_HOST", "10.0.0.1")).unwrap();
+        low.variables(variable("HANDOVER_WORKER_PORT", "tcp://10.0.0.1:80")).unwrap();
+        low.variables(variable("HANDOVER_REDIS", "")).unwrap();
+        low.variables(variable("HANDOVER_PREFIX", "")).unwrap();
+        assert_eq!(
+            (low.get("redis"), low.get("prefix")),
+            (None, Some("")),
+            "blank is none, but for a prefix"
+        );
         assert_eq!(low.number("tries", 1).unwrap(), 3);
         assert_eq!(low.number("max-jobs", 0).unwrap(), 7);
         assert_eq!(low.source("max-jobs").unwrap().to_string(), "HANDOVER_MAX_JOBS");
         let typo = low.variables(variable("HANDOVER_TRYS", "9")).unwrap_err();
         assert!(typo.to_string().contains("HANDOVER_TRYS"), "{typo}");
+    }
+
+    #[test]
+    fn a_switch_is_on_or_off_in_any_case_and_nothing_else() {
+        for (given, on, odd) in [
+            ("True", true, false),
+            ("on", true, false),
+            ("False", false, false),
+            ("OFF", false, false),
+            ("no", false, false),
+            ("maybe", true, true),
+        ] {
+            let mut low = Low::default();
+            low.flag("stop-when-empty", given);
+            assert_eq!((low.is_on("stop-when-empty"), low.odd_switch().is_some()), (on, odd), "{given}");
+        }
     }
 
     #[test]

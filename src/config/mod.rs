@@ -7,6 +7,7 @@ mod app;
 mod dialect;
 mod dotenv;
 mod doubts;
+mod error;
 mod file;
 #[cfg(feature = "cli")]
 pub mod flags;
@@ -25,9 +26,13 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 pub use app::{App, AppCache, AppDatabase, AppFailed, AppRedis};
+pub use error::Error;
 #[cfg(feature = "http")]
 pub use http::HttpRoute;
 pub use low::{Low, Source};
+
+#[cfg(fuzzing)]
+pub use var_export::property as fuzzing;
 
 use app::Reading;
 
@@ -48,7 +53,7 @@ pub struct Config {
     /// The connection's own queue.
     pub default_queue: String,
     /// The URL of the queue's Redis.
-    pub redis: String,
+    pub redis: RedisUrl,
     /// The framework's wire: key prefix, version, cluster or not.
     pub dialect: Dialect,
     /// `migration_batch_size`, where it is a limit.
@@ -85,6 +90,23 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
+/// The URL of a Redis, which may hold a password: `Debug` shows it without.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedisUrl(String);
+
+impl std::ops::Deref for RedisUrl {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&address(&self.0))
+    }
+}
+
 /// Where failed jobs are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failed {
@@ -114,166 +136,6 @@ pub enum Failed {
     Null,
 }
 
-/// Why there is no configuration to start with.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// A variable that is no option.
-    #[error(
-        "The environment variable {variable} is no option of queue:work; `handover queue:work --help` lists them."
-    )]
-    UnknownVariable {
-        /// Its name.
-        variable: String,
-    },
-    /// A value that is no number.
-    #[error("The --{name} option must be a number, [{given}] given.")]
-    NotANumber {
-        /// The option.
-        name: String,
-        /// What was given.
-        given: String,
-    },
-    /// A value out of its range.
-    #[error("The --{name} option {must}, [{given}] given.")]
-    OutOfRange {
-        /// The option.
-        name: &'static str,
-        /// What it must be.
-        must: &'static str,
-        /// What was given.
-        given: String,
-    },
-    /// No app, and not enough flags to do without.
-    #[error("There is no Laravel app in [{directory}]: no artisan file. Start in the app's directory, name it with --app, or give --redis and --prefix.", directory = .0.display())]
-    NoApp(PathBuf),
-    /// PHP cannot be run.
-    #[error(
-        "[{php}] cannot be run to read the app's configuration: {source}. Name your PHP with HANDOVER_PHP_BINARY."
-    )]
-    NoPhp {
-        /// The command.
-        php: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The app does not boot.
-    #[error("The app in [{directory}] does not boot; PHP said: {said}", directory = .directory.display())]
-    AppDoesNotBoot {
-        /// The app.
-        directory: PathBuf,
-        /// What PHP printed, shortened.
-        said: String,
-    },
-    /// The app's `.env` cannot be read.
-    #[error(
-        "[{path}] is not as phpdotenv reads it: line {line}. Artisan refuses it, too; a value with spaces or # wants \"double quotes\".", path = .path.display()
-    )]
-    OddDotenv {
-        /// The file.
-        path: PathBuf,
-        /// The line's number and what is wrong, the value left out.
-        line: String,
-    },
-    /// The app's cached configuration is more than literals.
-    #[error(
-        "[{path}] is not what `php artisan config:cache` writes: {what}. Write it anew, or let PHP read it: name yours with HANDOVER_PHP_BINARY.", path = .path.display()
-    )]
-    OddCache {
-        /// The file.
-        path: PathBuf,
-        /// Where, and what was found.
-        what: String,
-    },
-    /// A file of options that cannot be used.
-    #[error("The file [{path}] {what}", path = .path.display())]
-    OddFile {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, values left out.
-        what: String,
-    },
-    /// Neither PHP nor a cached configuration.
-    #[error(
-        "The configuration of the app in [{directory}] cannot be read: it is not cached, and there is no PHP to run as [{php}]. Do one of: name your PHP with HANDOVER_PHP_BINARY; ship bootstrap/cache/config.php, which `php artisan config:cache` writes; give --redis and --prefix (and --queue, --lease) yourself; or let it be guessed from .env with --guess-config.", directory = .directory.display()
-    )]
-    NoWayToRead {
-        /// The app.
-        directory: PathBuf,
-        /// The command that was tried.
-        php: String,
-    },
-    /// A key prefix that is not to be guessed.
-    #[error(
-        "The key prefix cannot be guessed: how Laravel spells the APP_NAME [{name}] in ASCII is a table of PHP's. Set REDIS_PREFIX, or name it with --prefix."
-    )]
-    NoGuess {
-        /// The app's name.
-        name: String,
-    },
-    /// The app's configuration holds something of an unexpected type.
-    #[error("The configuration of the app in [{directory}] is not as Laravel reads it: {what}", directory = .directory.display())]
-    OddConfiguration {
-        /// The app.
-        directory: PathBuf,
-        /// What is wrong, values left out.
-        what: String,
-    },
-    /// Not a Redis connection.
-    #[error(
-        "The queue connection [{connection}] has the driver [{driver}]; Handover works queues of the redis driver."
-    )]
-    NotRedis {
-        /// The connection.
-        connection: String,
-        /// Its driver.
-        driver: String,
-    },
-    /// Its Redis connection is missing, or of an unknown kind.
-    #[error("The Redis connection of [{connection}] {what}.")]
-    NoRedis {
-        /// The queue connection.
-        connection: String,
-        /// What is wrong.
-        what: &'static str,
-    },
-    /// A framework that nobody here speaks.
-    #[error("The --dialect option must be laravel, think, think2 or think1, [{0}] given.")]
-    UnknownDialect(String),
-    /// A version that is none of this dialect's.
-    #[error(
-        "The --dialect-version option must be a version of think-queue that --dialect={dialect} names, such as {such_as}, [{given}] given."
-    )]
-    OddVersion {
-        /// The dialect.
-        dialect: String,
-        /// Its last one.
-        such_as: String,
-        /// What was given.
-        given: String,
-    },
-    /// A ThinkPHP app is not read.
-    #[error(
-        "The configuration of a ThinkPHP app is not read yet: name its Redis with --redis, as in redis://127.0.0.1:6379/0, and its queues with --queue."
-    )]
-    NoThinkApp,
-    /// A cluster keeps the keys of such a queue on several servers.
-    #[error(
-        "The queue [{queue}] is on a cluster, where the keys of a queue have to share a slot: before Laravel 13.5 its name has to be in braces, as in [{{{queue}}}]."
-    )]
-    Untagged {
-        /// The queue.
-        queue: String,
-    },
-    /// An `[[http]]` table that cannot be read.
-    #[cfg(feature = "http")]
-    #[error("A table [[http]] of the configuration file cannot be used: {what}.")]
-    HttpTable {
-        /// What is wrong, secrets left out.
-        what: String,
-    },
-}
-
 impl Config {
     /// What this text says, completed by the app.
     ///
@@ -287,6 +149,14 @@ impl Config {
         let table = path.map(|path| file::read_into(&mut low, &path)).transpose()?;
         #[cfg(not(feature = "http"))]
         drop(table);
+        if let Some((name, given)) = low.odd_switch() {
+            let given = given.to_owned();
+            return Err(Error::OutOfRange {
+                name,
+                must: "must be on or off (1, true, yes, on; 0, false, no, off)",
+                given,
+            });
+        }
         let directory = directory(&low);
         let guess = low.is_on("guess-config");
         let environment = std::env::vars_os();
@@ -346,7 +216,8 @@ impl Config {
         let think = dialect::think(low)?;
         let defaults = think.as_ref().map_or((1, 60), dialect::defaults);
         let options = options(low, configured.unwrap_or(60), defaults)?;
-        let timezone = |name: Option<&str>| name.and_then(|name| name.parse().ok());
+        // PHP takes a zone's name in any case.
+        let timezone = |name: Option<&str>| name.and_then(|name| Tz::from_str_insensitive(name).ok());
         let zone: Tz = timezone(app.map(|app| &*app.timezone)).unwrap_or(Tz::UTC);
         let told = app.into_iter().flat_map(|app| app.warnings.iter().cloned());
         let rewriting = from_app.into_iter().flat_map(|redis| &redis.rewrites_values);
@@ -364,6 +235,13 @@ impl Config {
         }
         let php = pool(low, app, directory, &connection, &queues, &options)?;
         let mut warnings: Vec<String> = told.chain(warnings).collect();
+        let lease = options.lease_seconds();
+        if lease < 10 {
+            warnings.push(format!(
+                "Reservations are {lease} s long (retry_after of [{connection}], or --lease): ours are renewed three times in \
+                 that time, and PHP workers take a job that runs longer a second time. Ten seconds is little already."
+            ));
+        }
         if app.is_none() {
             warnings
                 .push("There is no app to say where failed jobs are kept: they are kept nowhere.".to_owned());
@@ -371,7 +249,7 @@ impl Config {
         let mut config = Config {
             queues,
             default_queue: default_queue.to_owned(),
-            redis,
+            redis: RedisUrl(redis),
             dialect,
             migration_batch_size: app
                 .and_then(|app| app.migration_batch_size)

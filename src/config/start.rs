@@ -18,7 +18,7 @@ impl Worker {
     /// Where the app cannot be read or something in it is not supported; the message says what to do.
     pub fn from_env() -> Result<Worker, Exception> {
         let mut low = Low::default();
-        low.variables(std::env::vars())?;
+        low.environment()?;
         Worker::from_low(&low)
     }
 
@@ -32,7 +32,7 @@ impl Worker {
         telemetry::log_to_stderr();
         let matches = super::flags::arguments(clap::Command::new("queue:work")).get_matches();
         let mut low = super::flags::typed(&matches);
-        low.variables(std::env::vars())?;
+        low.environment()?;
         Worker::from_low(&low)
     }
 
@@ -126,7 +126,7 @@ impl Producer {
     /// Where the app cannot be read or something in it is not supported; the message says what to do.
     pub fn from_env() -> Result<Producer, Exception> {
         let mut low = Low::default();
-        low.variables(std::env::vars())?;
+        low.environment()?;
         Producer::from_config(&Config::from_low(&low)?)
     }
 

@@ -193,9 +193,97 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }
 
+/// What holds for any bytes; a fuzz target runs it too.
+#[cfg(any(test, fuzzing))]
+#[allow(missing_docs, unreachable_pub, reason = "public to the fuzz targets alone")]
+pub mod property {
+    use super::*;
+
+    /// Never a panic; what is read, written as `var_export` would and read again, is the same.
+    pub fn holds(file: &[u8]) {
+        let Ok(tree) = returned(file) else { return };
+        let again = returned(format!("<?php return {};\n", written(&tree)).as_bytes());
+        // By their texts, for a NAN is not equal to itself.
+        assert_eq!(format!("{again:?}"), format!("{:?}", Ok::<_, String>(tree)));
+    }
+
+    /// The value as `var_export` would write it, but for the insides of objects.
+    pub(in crate::config) fn written(tree: &Tree) -> String {
+        match tree {
+            Tree::Null => "NULL".to_owned(),
+            Tree::Bool(value) => value.to_string(),
+            Tree::Int(i64::MIN) => "-9223372036854775807-1".to_owned(),
+            Tree::Int(value) => value.to_string(),
+            Tree::Float(value) if value.is_finite() => format!("{value:?}"),
+            Tree::Float(value) => value.to_string().to_uppercase(),
+            Tree::Text(text) => quoted(text),
+            Tree::Array(entries) => {
+                let entry =
+                    |(key, value): &(String, Tree)| format!("  {} => {},\n", quoted(key), written(value));
+                format!("array (\n{})", entries.iter().map(entry).collect::<String>())
+            }
+            Tree::Object(class) => format!("\\{class}::__set_state(array(\n))"),
+        }
+    }
+
+    fn quoted(text: &str) -> String {
+        let text = text.replace('\\', "\\\\").replace('\'', "\\'").replace('\0', "' . \"\\0\" . '");
+        format!("'{text}'")
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::property::{holds, written};
     use super::*;
+
+    fn trees() -> impl Strategy<Value = Tree> {
+        let text = "[a-z'\\\\\0\"\n\u{e9}.]{0,6}";
+        let leaf = prop_oneof![
+            Just(Tree::Null),
+            any::<bool>().prop_map(Tree::Bool),
+            prop_oneof![any::<i64>(), Just(i64::MIN)].prop_map(Tree::Int),
+            prop_oneof![any::<f64>(), Just(f64::INFINITY), Just(f64::NEG_INFINITY)].prop_map(Tree::Float),
+            text.prop_map(Tree::Text),
+            "[A-Z][a-z]{0,3}(\\\\[A-Z]){0,2}".prop_map(Tree::Object),
+        ];
+        leaf.prop_recursive(5, 40, 5, move |inner| vec((text, inner), 0..5).prop_map(Tree::Array))
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(tree in trees()) {
+            let read = returned(format!("<?php return {};\n", written(&tree)).as_bytes()).unwrap();
+            prop_assert_eq!(read, tree);
+        }
+
+        #[test]
+        fn mutated_files_are_read_the_same_again_or_refused(
+            tree in trees(),
+            changes in vec((any::<prop::sample::Index>(), prop_oneof![any::<u8>(), prop::sample::select(&b"'\"\\(),.=>-0e:"[..])]), 1..4),
+        ) {
+            let mut file = format!("<?php return {};\n", written(&tree)).into_bytes();
+            for (at, byte) in changes {
+                let at = at.index(file.len());
+                file[at] = byte;
+            }
+            holds(&file);
+        }
+
+        #[test]
+        fn arbitrary_words_never_panic(
+            bytes in vec(any::<u8>(), 0..40),
+            words in vec(prop::sample::select(&["array", "(", ")", "(object)", "=>", ",", "'a'", "\"\\0\"", ".", "-", "1", "-5", "1.5E+3", "NULL",
+                "true", "-INF", "NAN", "\\A\\B", "::", "__set_state", "Case", ";"][..]), 0..14),
+        ) {
+            holds(&bytes);
+            holds(format!("<?php return {};", words.join(" ")).as_bytes());
+            holds(format!("<?php return array(1 => {});", words.concat()).as_bytes());
+        }
+    }
 
     #[test]
     fn what_var_export_writes_is_read() {

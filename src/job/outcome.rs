@@ -40,6 +40,12 @@ pub enum Settlement {
     Fail(Exception),
     /// Put its popped bytes back at the head of the list: no attempt is spent.
     HandBack,
+    /// Put its popped bytes under `:delayed`, to run at this Unix second or later: no attempt is spent, and nobody runs it
+    /// before, for whoever had it may still be at work.
+    HandBackLater {
+        /// Unix seconds from which the job may run again.
+        at: i64,
+    },
     /// Set its popped bytes aside: they cannot be read as a job.
     Quarantine,
 }

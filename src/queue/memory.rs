@@ -110,6 +110,10 @@ impl Lists {
                 self.delayed.push((*at, reservation.released().into()));
                 self.delayed.sort();
             }
+            Settlement::HandBackLater { at } => {
+                self.delayed.push((*at, reservation.popped().clone()));
+                self.delayed.sort();
+            }
             Settlement::HandBack => back.push(reservation.popped().clone()),
             Settlement::Quarantine => self.quarantine.push(reservation.popped().clone()),
         }
@@ -134,7 +138,7 @@ impl Lists {
         let expired = expired.count().min(BATCH_JOBS);
         let expired: Vec<Bytes> = self.reserved.drain(..expired).map(|(.., payload)| payload).collect();
         for payload in expired {
-            match (taking.counting, locate(&payload)) {
+            match (taking.counting, locate(&payload, MOST)) {
                 (Counting::AtReserve, _) => moved.push(payload),
                 (Counting::AtReturn, Ok(edit)) => {
                     let edit = AttemptsEdit { attempts: edit.attempts + 1, ..edit };
@@ -157,7 +161,7 @@ impl Lists {
             let Some(popped) = self.ready.pop_front() else { break };
             pops -= 1;
             let raise = i64::from(taking.counting == Counting::AtReserve);
-            let edit = match locate(&popped) {
+            let edit = match locate(&popped, MOST) {
                 Ok(edit) => AttemptsEdit { attempts: edit.attempts + raise, ..edit },
                 Err(reason) => {
                     done.quarantined.push((popped.len(), reason));
@@ -179,22 +183,25 @@ impl Lists {
     }
 }
 
+/// The largest count of attempts that a job is taken with.
+const MOST: f64 = 1e9;
+
 /// Where the count of attempts stands and what it is, by the rules of the scripts.
-fn locate(popped: &Bytes) -> Result<AttemptsEdit, String> {
+fn locate(popped: &Bytes, most: f64) -> Result<AttemptsEdit, String> {
     Payload::parse(popped.clone()).map_err(|error| error.to_string())?;
     let fields: HashMap<Cow<'_, str>, &RawValue> =
         serde_json::from_slice(popped).map_err(|error| error.to_string())?;
-    edit_of(popped, fields.get("attempts").ok_or("no attempts")?.get())
+    edit_of(popped, fields.get("attempts").ok_or("no attempts")?.get(), most)
 }
 
-fn edit_of(popped: &Bytes, attempts: &str) -> Result<AttemptsEdit, String> {
-    let value: serde_json::Value = serde_json::from_str(attempts).map_err(|error| error.to_string())?;
-    let count = match &value {
-        serde_json::Value::Number(number) => number.as_f64(),
-        serde_json::Value::String(text) => text.trim().parse().ok(),
-        _ => None,
+fn edit_of(popped: &Bytes, attempts: &str, most: f64) -> Result<AttemptsEdit, String> {
+    // From the text, for the JSON reader's own number may be off by its last bit.
+    let count: Option<f64> = match serde_json::from_str::<Cow<'_, str>>(attempts) {
+        // The white space of C, as in Lua's `tonumber`.
+        Ok(text) => text.trim_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']).parse().ok(),
+        Err(_) => attempts.parse().ok(),
     };
-    let whole = |count: &f64| count.fract() == 0.0 && count.abs() <= 1e9;
+    let whole = |count: &f64| count.fract() == 0.0 && count.abs() <= most;
     let count = count.filter(whole).ok_or("attempts is not a whole number")?;
     let at = attempts.as_ptr() as usize - popped.as_ptr() as usize;
     Ok(AttemptsEdit { at, len: attempts.len(), attempts: count as i64 })
@@ -246,7 +253,7 @@ impl Queue for MemoryQueue {
                 under.map(|(.., member)| member.clone()).collect()
             };
             let recovered = self.with(queue, under).into_iter().filter_map(|member| {
-                let edit = locate(&member).ok()?;
+                let edit = locate(&member, MOST + 1.0).ok()?;
                 Some(taking.reserved(member, edit))
             });
             Ok(recovered.collect())

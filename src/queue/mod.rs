@@ -40,7 +40,7 @@ pub trait Queue: Send + Sync + 'static {
     fn exchange<'a>(&'a self, queue: &'a str, ask: Exchange<'a>) -> BoxFuture<'a, Result<Exchanged, Error>>;
 
     /// The reservations that stand under this token and this expiry: what a reserve whose answer was lost did take. Where
-    /// that reserve [may still happen](Error::may_still_happen), what it will take is not among them.
+    /// that reserve [may have happened](Error::may_have_happened) no longer ago than [`LATEST`], what it will take is not among them.
     fn recover<'a>(
         &'a self,
         queue: &'a str,
@@ -210,7 +210,7 @@ pub struct Peeked {
 }
 
 impl Error {
-    /// False where the call certainly had no effect: it was not sent, or refused.
+    /// False where the call certainly had no effect and will have none: it was not sent, or refused.
     pub fn may_have_happened(&self) -> bool {
         match self {
             Error::Redis { source, .. } => source.may_have_happened(),
@@ -229,11 +229,6 @@ impl Error {
             Error::Redis { source, .. } => source.to_string(),
             Error::Answer { answer, .. } => answer.clone(),
         }
-    }
-
-    /// True where the call may have its effect even later than now.
-    pub fn may_still_happen(&self) -> bool {
-        matches!(self, Error::Redis { source, .. } if source.may_still_happen())
     }
 }
 

@@ -274,6 +274,7 @@ fn spelled(settling: &Settling) -> [Vec<u8>; 5] {
         Settlement::Delete => ("delete", None, Vec::new()),
         Settlement::Fail(_) => ("fail", None, Vec::new()),
         Settlement::Release { at } => ("release", Some(at), reservation.released()),
+        Settlement::HandBackLater { at } => ("release", Some(at), reservation.popped().to_vec()),
         Settlement::HandBack => ("back", None, reservation.popped().to_vec()),
         Settlement::Quarantine => ("quarantine", None, reservation.popped().to_vec()),
     };

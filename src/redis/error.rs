@@ -16,15 +16,10 @@ impl Error {
         Error { source, never_sent: true }
     }
 
-    /// True where the command may have taken effect: it was sent, and no answer came.
+    /// True where the command may have taken effect, or may yet: it was sent, and no answer came. Also where the
+    /// connection was cut, for what stood between may still deliver it.
     pub fn may_have_happened(&self) -> bool {
         !self.never_sent && !self.is_refusal()
-    }
-
-    /// True where the command may take effect even later: what was sent may still be on its way.
-    pub fn may_still_happen(&self) -> bool {
-        // A connection that was cut may have had something between that still delivers it.
-        self.may_have_happened()
     }
 
     /// True where Redis answered, with an error. Our scripts fail before they write, if at all.

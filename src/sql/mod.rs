@@ -84,6 +84,25 @@ pub enum Error {
 
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 impl Error {
+    /// True where this very row will never be taken: a value that its column cannot hold, a packet that is too large, a
+    /// row that cannot be read.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Error::Refused(sqlx::Error::Decode(_)) => true,
+            Error::Refused(sqlx::Error::Database(error)) => {
+                #[cfg(feature = "mysql")]
+                if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+                    && error.number() == 1153
+                {
+                    return true;
+                }
+                // SQLSTATE: data exceptions.
+                error.code().is_some_and(|code| code.len() == 5 && code.starts_with("22"))
+            }
+            _ => false,
+        }
+    }
+
     /// Text that this database cannot hold: a NUL, or characters that its character set lacks.
     pub fn is_about_text(&self) -> bool {
         let Error::Refused(sqlx::Error::Database(error)) = self else { return false };

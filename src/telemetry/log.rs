@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use tracing::{debug, error, info, warn};
 
 use crate::events::{Event, HandBack};
-use crate::job::Payload;
+use crate::job::{Exception, Payload};
 
 /// Classes that were warned of; beyond these many the warnings come again.
 const REMEMBERED: usize = 1000;
@@ -24,6 +24,20 @@ pub fn log() -> impl Fn(&Event) + Send + Sync + 'static {
         warned.insert(class.to_owned())
     };
     move |event| match event {
+        Event::ReleasedAfterException { job, exception, delay, .. } => warn!(
+            job = job.name(),
+            uuid = job.payload.uuid(),
+            attempts = job.attempts,
+            "runs again in {delay} s: {}",
+            reason(exception)
+        ),
+        Event::Failed { job, exception, .. } => error!(
+            job = job.name(),
+            uuid = job.payload.uuid(),
+            attempts = job.attempts,
+            "failed: {}",
+            reason(exception)
+        ),
         Event::LeaseLost { job, took } => warn!(
             job = job.name(),
             uuid = job.payload.uuid(),
@@ -59,6 +73,12 @@ pub fn log() -> impl Fn(&Event) + Send + Sync + 'static {
             uuid = job.payload.uuid(),
             "the failed job could not be recorded and stays reserved until it is: {error}"
         ),
+        Event::Unrecordable { job, error, exception } => error!(
+            job = job.name(),
+            uuid = job.payload.uuid(),
+            "it failed, its failed-jobs store will never take it, and it is set aside in quarantine: {error}; it failed of {}",
+            reason(exception)
+        ),
         Event::LeftUnrecorded { job, exception } => error!(
             job = job.name(),
             uuid = job.payload.uuid(),
@@ -92,10 +112,13 @@ pub fn log() -> impl Fn(&Event) + Send + Sync + 'static {
         Event::Renewed { queue, jobs } => debug!(%queue, jobs, "reservations renewed"),
         Event::PollFired => debug!("the poll timer fired"),
         // These have job lines, or are on the progress line.
-        Event::Reserved { .. }
-        | Event::Processing { .. }
-        | Event::Processed { .. }
-        | Event::ReleasedAfterException { .. }
-        | Event::Failed { .. } => {}
+        Event::Reserved { .. } | Event::Processing { .. } | Event::Processed { .. } => {}
     }
+}
+
+/// Class and message of an exception, on one line and not too long: the whole stands in the failed-jobs table.
+fn reason(exception: &Exception) -> String {
+    let message = exception.message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let end = message.char_indices().nth(1000).map_or(message.len(), |(end, _)| end);
+    format!("{}: {}", exception.class, &message[..end])
 }

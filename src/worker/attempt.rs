@@ -14,7 +14,7 @@ use super::Shared;
 use super::desk::Desk;
 use super::policy::{self, Attempt, Limits};
 use super::pooled;
-use crate::events::{Event, Fate};
+use crate::events::{Event, Fate, HandBack};
 use crate::failed::FailedJob;
 use crate::handler::{Bounds, Context, Handler};
 use crate::job::{Exception, Interrupted, Job, Outcome, Settlement};
@@ -49,7 +49,14 @@ pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
     };
     let took = started.elapsed();
     let Some(outcome) = outcome else {
-        ticket.desk.hand_back().await;
+        // What it asked somebody else to do may go on: nobody is to ask again before that must be over.
+        if ticket.handler.goes_on_when_dropped() && !options.timeout_release_now {
+            let at = ticket.reserved_at + options.retry_after;
+            let told = vec![Event::HandedBack { job, why: HandBack::Stopping }];
+            ticket.desk.settle(Settlement::HandBackLater { at }, told).await;
+        } else {
+            ticket.desk.hand_back().await;
+        }
         return;
     };
 
@@ -246,6 +253,13 @@ pub(super) async fn fail(
                 biased;
                 recorded = store.record(&record) => match recorded {
                     Ok(()) => break Some(store),
+                    Err(error) if error.is_final() => {
+                        // Not for ever in its slot, and not lost: an operator finds it where unreadable payloads are.
+                        let (job, exception) = (job.clone(), exception.clone());
+                        let mut told = told;
+                        told.push(Event::Unrecordable { job, error: error.to_string(), exception });
+                        return Failed::held(desk.settle(Settlement::Quarantine, told).await);
+                    }
                     Err(error) => error.to_string(),
                 },
                 // A store that hangs keeps nobody from stopping; the row may be there then, and is the job's next one's.

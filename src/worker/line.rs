@@ -39,10 +39,8 @@ pub(super) struct Unsure {
 }
 
 impl Unsure {
-    pub(super) fn new(token: Token, sent: i64, asked: Instant, may_still_happen: bool) -> Self {
-        let now = Instant::now();
-        let until = if may_still_happen { asked + LATEST } else { now };
-        Unsure { token, sent, look_at: now, until }
+    pub(super) fn new(token: Token, sent: i64, asked: Instant) -> Self {
+        Unsure { token, sent, look_at: Instant::now(), until: asked + LATEST }
     }
 
     /// It was looked at: again in a second, while it may still take something.

@@ -1,6 +1,6 @@
 -- Finds the count of attempts in a JSON payload, so that a script can change its digits and leave every other byte alone.
--- Put in front of the scripts that need it; defines locate(body) -> offset from 0, length, value, or nil and a reason, and
--- counted(body, offset, length, value) -> the body with this count.
+-- Put in front of the scripts that need it; defines locate(body, largest count) -> offset from 0, length, value, or nil
+-- and a reason, and counted(body, offset, length, value) -> the body with this count.
 -- What the stock script of Laravel can count, this can count; what stock would lose on, this gives a reason for.
 
 local function position_of_last_attempts(body)
@@ -68,7 +68,7 @@ local function position_of_last_attempts(body)
   return from, to
 end
 
-local function locate(body)
+local function locate(body, most)
   local readable, job = pcall(cjson.decode, body)
   if not readable then
     return nil, 'not JSON that PHP and Redis can read: ' .. tostring(job)
@@ -80,7 +80,7 @@ local function locate(body)
   local count = (type(attempts) == 'number' or type(attempts) == 'string') and tonumber(attempts) or nil
   if attempts == nil then
     return nil, 'no attempts'
-  elseif count == nil or count ~= math.floor(count) or math.abs(count) > 1e9 then
+  elseif count == nil or count ~= math.floor(count) or math.abs(count) > most then
     return nil, 'attempts is not a whole number'
   end
   local from, to = position_of_last_attempts(body)

@@ -71,11 +71,11 @@ for i = 12, #ARGV, 5 do
     redis.call('ZREM', reserved, member)
     if verb == 'release' then
       -- An equal payload may be there already, and two jobs must not share a member: this one waits for the same second
-      -- among the reserved, or is ready at once where those never come back.
-      if redis.call('ZADD', delayed, 'NX', due, body) == 1 then
-      elseif ARGV[7] == '1' and not timeout then
-        redis.call('ZADD', reserved, due, member)
-      else
+      -- among the reserved, as what comes back from there as this body; or is ready at once where there is no such place.
+      local resting = counts_at_reserve and body or body ~= member and member
+      local placed = redis.call('ZADD', delayed, 'NX', due, body) == 1
+        or resting and ARGV[7] == '1' and not timeout and redis.call('ZADD', reserved, 'NX', due, resting) == 1
+      if not placed then
         redis.call(append, ready, body)
         wake()
         left = left + 1
@@ -112,7 +112,7 @@ local function come_back(member)
   if counts_at_reserve then
     return member
   end
-  local at, length, count = locate(member)
+  local at, length, count = locate(member, 1e9)
   if at ~= nil then
     return counted(member, at, length, count + 1)
   end
@@ -160,7 +160,7 @@ while #jobs < want and bytes_left > 0 and pops > 0 do
   if #body > largest then
     length = 'larger than --max-payload'
   else
-    at, length, count = locate(body)
+    at, length, count = locate(body, 1e9)
   end
   if at == nil then
     if set_aside(body) then

@@ -7,7 +7,8 @@
 
 local found = {}
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], ARGV[1])) do
-  local at, length, count = locate(member)
+  -- One more than the largest that the exchange takes, for it was raised.
+  local at, length, count = locate(member, 1e9 + 1)
   found[#found + 1] = {member, at, length, count}
 end
 return found

@@ -2,8 +2,7 @@
 //!
 //! Never creates a database or a table: that is the app's migrations' business. Both of Laravel's providers: keyed by
 //! uuid, and by id alone. The latter's table has no column that names the job, so an earlier row of it is looked for
-//! by the uuid in the payload, or by the payload where it has none, among the newest thousand rows: enough for a record
-//! that was made twice, and bounded. An earlier row further down stays, as PHP would leave it.
+//! by the uuid in the payload among the newest thousand rows: enough for a record that was made twice, and bounded. An earlier row further down stays, as PHP would leave it.
 //! Counterpart in PHP: `Illuminate\Queue\Failed\DatabaseUuidFailedJobProvider`, `DatabaseFailedJobProvider`.
 
 mod form;
@@ -77,7 +76,9 @@ impl DatabaseStore {
         let failed_at = failed_at.with_timezone(&self.timezone).format(DATE).to_string();
         let mut session = self.database.begin().await?;
         // Looked for first: MySQL locks the place of a row that is not there, against other workers' rows.
-        let earlier = self.rows_of(job, &mut session).await?;
+        // A job that its payload does not name is told from its equals by nothing but its own uuid.
+        let findable = self.key == KeyedBy::Uuid || job.is_named();
+        let earlier = if findable { self.rows_of(job, &mut session).await? } else { Vec::new() };
         self.delete(earlier.iter().map(|row| row.id), &mut session).await?;
         let mut row = vec![
             ("uuid", job.uuid.as_str()),
@@ -124,7 +125,7 @@ impl DatabaseStore {
         let same = |row: &Found| match self.key {
             KeyedBy::Uuid => true,
             KeyedBy::Id => Payload::parse(row.form.payload.clone().into_bytes())
-                .is_ok_and(|payload| FailedJob::uuid_of(&payload) == job.uuid),
+                .is_ok_and(|payload| super::own_uuid(&payload).is_none_or(|uuid| uuid == job.uuid)),
         };
         Ok(rows.into_iter().filter(same).collect())
     }
@@ -155,7 +156,8 @@ impl DatabaseStore {
             let uuid = match self.key {
                 KeyedBy::Uuid => uuid,
                 KeyedBy::Id => {
-                    Payload::parse(payload.clone()).map_or(uuid, |payload| FailedJob::uuid_of(&payload))
+                    let payload = Payload::parse(payload.clone()).ok();
+                    payload.and_then(|payload| super::own_uuid(&payload)).unwrap_or(uuid)
                 }
             };
             let failed_at = self.moment(&failed_at);

@@ -17,7 +17,7 @@ use std::error::Error as _;
 use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
-use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Error, Response, StatusCode};
 use serde_json::{Map, Value};
 
@@ -35,6 +35,8 @@ const A_REFUSALS_BODY: Duration = Duration::from_secs(1);
 const REPEATED: usize = 300;
 /// The longest `Retry-After` that is honoured, in seconds: a day.
 const LONGEST: u64 = 86_400;
+/// The longest delay that an action may ask for, in seconds: a year. More is a moment taken for a delay.
+const LONGEST_DELAY: f64 = 31_622_400.0;
 /// How long an endpoint is left alone that is busy and does not say for how long.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -55,13 +57,27 @@ pub(super) async fn of(
     };
     let status = response.status();
     if status.is_success() {
+        let header =
+            |name| response.headers().get(name).map_or("", |value| value.to_str().unwrap_or_default());
+        let json = header(CONTENT_TYPE).to_ascii_lowercase().contains("json");
+        let encoding = header(CONTENT_ENCODING).to_ascii_lowercase();
+        if !matches!(encoding.as_str(), "" | "identity") {
+            return broken(format!(
+                "{asked} answered {status} in the encoding [{encoding}], which it was not asked for"
+            ));
+        }
         return match read(&mut response, MOST).await {
             Ok(body) if body.len() > MOST => {
                 broken(format!("{asked} answered {status} with more than {MOST} bytes"))
             }
-            Ok(body) => match action(&body) {
-                Some(action) => settled(&action, &asked),
-                None => Outcome::Completed,
+            Ok(body) => match action(&body, json) {
+                Ok(Some(action)) => settled(&action, &asked),
+                Ok(None) => Outcome::Completed,
+                Err(why) => Outcome::Threw(refused(format!(
+                    "{asked} answered {status} with what looks like JSON and cannot be read, so that whether it asks \
+                     for anything is not known: {why}: {}",
+                    printable(&body)
+                ))),
             },
             Err(error) => {
                 broken(format!("{asked} answered {status}, but its answer broke off: {}", cause(&error)))
@@ -114,13 +130,17 @@ async fn read(response: &mut Response, most: usize) -> Result<Vec<u8>, Error> {
     Ok(body)
 }
 
-/// The object that settles the job, whatever content type it came under.
-fn action(body: &[u8]) -> Option<Map<String, Value>> {
-    if body.trim_ascii_start().first() != Some(&b'{') {
-        return None;
+/// The object that settles the job, whatever content type it came under. What is an object by its first byte, or JSON by
+/// its content type, has to be readable: it may be an action that was cut short.
+fn action(body: &[u8], json: bool) -> Result<Option<Map<String, Value>>, serde_json::Error> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
+    if body.is_empty() || !json && body.first() != Some(&b'{') {
+        return Ok(None);
     }
-    let answer: Map<String, Value> = serde_json::from_slice(body).ok()?;
-    answer.contains_key("action").then_some(answer)
+    Ok(match serde_json::from_slice(body)? {
+        Value::Object(answer) => Some(answer).filter(|answer| answer.contains_key("action")),
+        _ => None,
+    })
 }
 
 fn settled(answer: &Map<String, Value>, asked: &str) -> Outcome {
@@ -137,12 +157,14 @@ fn settled(answer: &Map<String, Value>, asked: &str) -> Outcome {
             Outcome::Failed(exception)
         }
         Some("release") => match told("delay").map_or(Some(0.0), Value::as_f64) {
-            // Whole seconds, as Laravel counts them; the policy bounds what is too far away.
-            Some(delay) if delay >= 0.0 => Outcome::Released(Duration::from_secs(delay.ceil() as u64)),
+            // Whole seconds, as Laravel counts them.
+            Some(delay) if (0.0..=LONGEST_DELAY).contains(&delay) => {
+                Outcome::Released(Duration::from_secs(delay.ceil() as u64))
+            }
             _ => {
                 let delay = printable(answer["delay"].to_string().as_bytes());
                 Outcome::Threw(refused(format!(
-                    "{asked} answered the action release with the delay {delay}; it must be a number of seconds"
+                    "{asked} answered the action release with the delay {delay}; it must be a number of seconds, a year at most"
                 )))
             }
         },
@@ -232,7 +254,8 @@ mod tests {
     }
 
     fn outcome(body: &str) -> Option<Outcome> {
-        action(body.as_bytes()).map(|action| settled(&action, "POST https://a/b"))
+        let action = action(body.as_bytes(), false).unwrap();
+        action.map(|action| settled(&action, "POST https://a/b"))
     }
 
     #[test]
@@ -243,16 +266,26 @@ mod tests {
             (r#" {"action":"release"}"#, released(0)),
             (r#"{"action":"release","delay":null}"#, released(0)),
             (r#"{"action":"release","delay":0.2}"#, released(1)),
-            (r#"{"action":"release","delay":1e300}"#, released(u64::MAX)),
             (r#"{"action":"delete"}"#, Some(Outcome::Deleted)),
             (r#"{"ok":true}"#, None),
             (r#"["action"]"#, None),
-            (r#"{"action":"delete""#, None),
+            ("\u{feff}{\"action\":\"delete\"}", Some(Outcome::Deleted)),
             ("", None),
             ("ok", None),
         ] {
             assert_eq!(outcome(body), expected, "{body}");
         }
+    }
+
+    #[test]
+    fn what_may_be_an_action_has_to_be_readable() {
+        for body in [r#"{"action":"fail","message":"x""#, r#"{"action":"delete"} trailing"#, r#"{"a":1e999}"#]
+        {
+            assert!(action(body.as_bytes(), false).is_err(), "{body}");
+        }
+        assert!(action(b"{\"action\":\"fail\",\"message\":\"caf\xe9\"}", false).is_err());
+        assert!(action(b"<br>Warning {\"action\":\"fail\"}", true).is_err());
+        assert!(action(b"<br>fine", false).unwrap().is_none());
     }
 
     #[test]
@@ -276,6 +309,7 @@ mod tests {
             (r#"{"action":null}"#, "the action null; known are"),
             (r#"{"action":"release","delay":"soon"}"#, r#"the delay "soon"; it must be a number of seconds"#),
             (r#"{"action":"release","delay":-1}"#, "the delay -1; it must be"),
+            (r#"{"action":"release","delay":1800000000}"#, "a year at most"),
         ] {
             let Some(Outcome::Threw(exception)) = outcome(body) else { panic!("{body}") };
             assert!(exception.message.contains(told), "{}", exception.message);

@@ -163,7 +163,7 @@ pub enum EndpointError {
     },
     /// A secret that is none.
     #[error(
-        "A secret of the HTTP route [{pattern}] cannot be used: it is empty, or what follows whsec_ is no base64."
+        "A secret of the HTTP route [{pattern}] cannot be used: it is empty, or no base64; `openssl rand -base64 32` makes one."
     )]
     Secret {
         /// The route.
@@ -184,17 +184,16 @@ pub enum EndpointError {
     Client(String),
 }
 
-/// A URL without user, password, query and fragment.
+/// A URL without user, password, query and fragment. What is no URL shows nothing before its last `@`.
 pub(crate) fn shown(url: &str) -> String {
-    let plain = url.split(['?', '#']).next().unwrap_or_default();
-    match plain.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-            format!("{scheme}://{host}{path}")
-        }
-        None => plain.to_owned(),
+    if let Ok(url) = Url::parse(url)
+        && let Some(host) = url.host_str()
+    {
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        return format!("{}://{host}{port}{}", url.scheme(), url.path());
     }
+    let (hidden, rest) = url.rsplit_once('@').map_or(("", url), |(_, rest)| ("...@", rest));
+    format!("{hidden}{}", rest.split(['?', '#']).next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -215,7 +214,7 @@ mod tests {
             ),
             (hush("reports.internal/jobs"), "[reports.internal/jobs]"),
             (hush("https://"), "[https://]"),
-            (hush("https://a").secret("whsec_hush!"), "what follows whsec_ is no base64"),
+            (hush("https://a").secret("whsec_hush!"), "or no base64"),
             (hush("https://a").header("x y", "hush"), "The header [x y]"),
             (hush("https://a").header("x", "hush\n"), "The header [x]"),
             (Endpoint::new("https://a"), "has no secret to sign its requests with. Give one with HANDOVER"),
@@ -228,11 +227,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shown_of_a_url_is_never_its_way_in() {
+        for (url, told) in [
+            ("https://user:pa/ss@host/x", "...@host/x"),
+            ("https://user:p#ss@host/x", "...@host/x"),
+            ("user:hush@host/jobs", "...@host/jobs"),
+            ("https:/user:hush@h/x", "https://h/x"),
+            ("https:user:hush@h/x", "https://h/x"),
+            ("https:\\\\user:hush@h/x", "https://h/x"),
+            ("https://h:8443/x?token=hush#hush", "https://h:8443/x"),
+            ("reports.internal/jobs", "reports.internal/jobs"),
+        ] {
+            assert_eq!(shown(url), told, "{url}");
+        }
+    }
+
+    #[test]
     fn a_route_without_a_secret_takes_the_workers_unless_it_goes_unsigned() {
-        let signing = Signing { secrets: Secret::several("one two"), unsigned: false };
+        let signing = Signing { secrets: Secret::several("b25l dHdv"), unsigned: false };
         let keys = |endpoint: Endpoint| endpoint.or_by(&signing).checked("A").unwrap().keys.len();
         assert_eq!(keys("https://a".into()), 2);
-        assert_eq!(keys(Endpoint::new("https://a").secret("own")), 1);
+        assert_eq!(keys(Endpoint::new("https://a").secret("b3du")), 1);
         assert_eq!(keys(Endpoint::new("https://a").unsigned()), 0);
         let unsigned = Signing { secrets: Vec::new(), unsigned: true };
         assert!(Endpoint::new("https://a").or_by(&unsigned).checked("A").is_ok());

@@ -20,7 +20,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A secret as it was written: `whsec_` and base64, else its own bytes.
+/// A secret as it was written: base64, usually behind `whsec_`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -30,12 +30,10 @@ impl Secret {
         line.split_whitespace().map(Secret::from).collect()
     }
 
-    /// The key that it stands for; `None` where there is nothing behind `whsec_`, or no base64.
+    /// The key that it stands for; `None` where it is empty, or no base64.
     pub(super) fn key(&self) -> Option<Key> {
-        let bytes = match self.0.strip_prefix(PREFIX) {
-            Some(encoded) => LENIENT.decode(encoded).ok()?,
-            None => self.0.clone().into_bytes(),
-        };
+        // As the packages for receivers read it: base64, with or without what stands before it.
+        let bytes = LENIENT.decode(self.0.strip_prefix(PREFIX).unwrap_or(&self.0)).ok()?;
         (!bytes.is_empty()).then_some(Key(bytes))
     }
 }
@@ -93,16 +91,16 @@ mod tests {
 
     #[test]
     fn while_a_secret_is_replaced_both_sign() {
-        let both = signed(&format!("raw-and-new {SECRET}"));
+        let both = signed(&format!("bmV3IG9uZQ== {SECRET}"));
         let (new, old) = both.split_once(' ').unwrap();
         assert_eq!(old, SIGNED);
-        assert_eq!(new, signed("raw-and-new"));
+        assert_eq!(new, signed("whsec_bmV3IG9uZQ"));
     }
 
     #[test]
     fn padding_may_be_missing_and_what_is_no_base64_is_no_key() {
         assert_eq!(signed("whsec_AAAAAA=="), signed("whsec_AAAAAA"));
-        for secret in ["whsec_", "whsec_&", ""] {
+        for secret in ["whsec_", "whsec_&", "", "hunter-2"] {
             assert!(Secret::from(secret).key().is_none(), "{secret}");
         }
     }

@@ -19,6 +19,7 @@ const ONE_WRITE: usize = 64 << 10;
 
 /// What a child says.
 #[derive(Debug, Deserialize, PartialEq)]
+#[cfg_attr(any(test, fuzzing), derive(Clone, Serialize))]
 #[serde(tag = "say", rename_all = "snake_case")]
 pub(super) enum Said {
     /// It runs; the app is yet to boot.
@@ -147,15 +148,139 @@ fn broken(what: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.into())
 }
 
-#[cfg(test)]
-mod tests {
+/// What holds for any bytes, in any pieces; a fuzz target runs it too.
+#[cfg(any(test, fuzzing))]
+#[allow(missing_docs, unreachable_pub, reason = "public to the fuzz targets alone")]
+pub mod property {
+    use std::pin::{Pin, pin};
+    use std::task::{Context, Poll, Waker};
+
+    use tokio::io::{AsyncRead, ReadBuf};
+
     use super::*;
 
+    /// The makings of one thing that a child may say.
+    pub type Makings = (u8, u64, String, String);
+
+    /// However the stream is cut: what the child said is read back, then of any bytes what the protocol makes of them,
+    /// and the buffer stays within its bound.
+    pub fn holds(said: &[Makings], bytes: &[u8], cuts: &[u8]) {
+        let said: Vec<Said> = said.iter().map(made).collect();
+        let mut stream: Vec<u8> = Vec::new();
+        for said in &said {
+            stream.extend(framed(&serde_json::to_vec(said).expect("JSON")));
+        }
+        stream.extend_from_slice(bytes);
+        let (mut expected, end) = by_the_protocol(bytes);
+        expected.splice(0..0, said);
+        assert_eq!(read(&stream, cuts), (expected, end));
+    }
+
+    fn made((kind, number, first, second): &Makings) -> Said {
+        let (token, class, message) = (*number, first.clone(), second.clone());
+        match kind % 12 {
+            0 => Said::Hello { protocol: *number as u32, pid: u32::from(*kind), php: class },
+            1 => Said::Ask { restart: (number % 2 == 0).then_some(class) },
+            2 => Said::Down,
+            3 => Said::Withdraw,
+            4 => Said::Started { token },
+            5 => Said::Confirm { token },
+            6 => Said::Deleted { token },
+            7 => Said::Released { token, at: *number as i64 },
+            8 => Said::Threw { token, class, message },
+            9 => Said::Failed { token, class, message },
+            10 => Said::Done { status: *number as i64 },
+            _ => Said::TimedOut { token },
+        }
+    }
+
+    pub(super) fn framed(json: &[u8]) -> Vec<u8> {
+        [&(json.len() as u32).to_be_bytes()[..], &[0; 4], json].concat()
+    }
+
+    /// What the header of this file says, on bytes that are all there: the frames, and whether they end in order.
+    fn by_the_protocol(mut bytes: &[u8]) -> (Vec<Said>, bool) {
+        let mut said = Vec::new();
+        while let [a, b, c, d, 0, 0, 0, 0, rest @ ..] = bytes {
+            let length = u32::from_be_bytes([*a, *b, *c, *d]);
+            let Some(head) = rest.get(..length as usize).filter(|_| length <= LARGEST_HEAD) else { break };
+            let Ok(frame) = serde_json::from_slice(head) else { break };
+            said.push(frame);
+            bytes = &rest[head.len()..];
+        }
+        (said, bytes.is_empty())
+    }
+
+    fn read(stream: &[u8], cuts: &[u8]) -> (Vec<Said>, bool) {
+        let mut pieces = Pieces { rest: stream, cuts: cuts.iter().cycle(), paused: false };
+        let (mut frames, mut said) = (Frames::default(), Vec::new());
+        loop {
+            // Each wait is dropped and begun anew: nothing may be lost by that.
+            let next = pin!(frames.next(&mut pieces)).poll(&mut Context::from_waker(Waker::noop()));
+            let most = 2 * (8 + LARGEST_HEAD as usize);
+            assert!(frames.buffer.capacity() <= most, "{} bytes", frames.buffer.capacity());
+            match next {
+                Poll::Pending => {}
+                Poll::Ready(Ok(Some(frame))) => said.push(frame),
+                Poll::Ready(end) => return (said, end.is_ok()),
+            }
+        }
+    }
+
+    /// A stream that hands out as many bytes as its cuts say, and a pause after each piece.
+    struct Pieces<'a> {
+        rest: &'a [u8],
+        cuts: std::iter::Cycle<std::slice::Iter<'a, u8>>,
+        paused: bool,
+    }
+
+    impl AsyncRead for Pieces<'_> {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            into: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            self.paused = !self.paused;
+            if self.paused {
+                return Poll::Pending;
+            }
+            let cut = self.cuts.next().map_or(usize::MAX, |cut| usize::from(*cut) + 1);
+            let (piece, rest) = self.rest.split_at(cut.min(self.rest.len()).min(into.remaining()));
+            into.put_slice(piece);
+            self.rest = rest;
+            Poll::Ready(Ok(()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_in_any_pieces_are_what_the_protocol_makes_of_them(
+            said in vec(any::<property::Makings>(), 0..6),
+            large in prop_oneof![9 => Just(0_usize), 1 => 0..300_000_usize],
+            bytes in vec(any::<u8>(), 0..40),
+            heads in vec(prop_oneof![
+                Just("{\"say\":\"ask\"}".to_owned()),
+                ".{0,20}",
+                "\\{\"say\":\"(down|released|done)\"(,\"(token|at|status)\":-?[0-9]{1,20}){0,3}\\}",
+            ], 0..4),
+            cuts in vec(any::<u8>(), 0..9),
+        ) {
+            let large = format!("{{\"say\":\"down\",\"x\":\"{}\"}}", "y".repeat(large));
+            let heads: Vec<u8> = heads.iter().chain([&large]).flat_map(|head| property::framed(head.as_bytes())).collect();
+            property::holds(&said, &[heads, bytes].concat(), &cuts);
+        }
+    }
+
     fn framed(json: &str) -> Vec<u8> {
-        let mut frame = (json.len() as u32).to_be_bytes().to_vec();
-        frame.extend_from_slice(&[0; 4]);
-        frame.extend_from_slice(json.as_bytes());
-        frame
+        property::framed(json.as_bytes())
     }
 
     #[tokio::test]

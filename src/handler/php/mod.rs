@@ -21,6 +21,8 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use child::{Assignment, Death, Report};
 use child::{Newborn, Order};
+#[cfg(fuzzing)]
+pub use frame::property as fuzzing;
 
 use crate::events::{Event, Events};
 

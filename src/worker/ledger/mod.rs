@@ -15,14 +15,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+mod away;
 mod ending;
+mod exchanging;
 mod renewal;
 mod waiting;
 
 use super::Shared;
 use super::attempt::{self, Ticket};
 use super::desk::{Desk, Id, Say};
-use super::line::{Free, Line, Pending, Unsure};
+use super::line::{Free, Line, Pending};
 use super::outage::{Outage, Told};
 use super::pooled;
 use super::stop::StopReason;
@@ -31,7 +33,7 @@ use crate::events::{Event, HandBack};
 use crate::handler::php::{News, Pool, Seat};
 use crate::handler::{Handler, Route};
 use crate::job::{Job, Payload, Settlement};
-use crate::queue::{Error, Exchange, Reservation, Settling, Token};
+use crate::queue::{Error, Reservation, Settling};
 
 /// Longest wait for a wake-up in one call.
 const WAIT_SECONDS: f64 = 5.0;
@@ -307,144 +309,6 @@ impl Ledger {
         self.held.values().any(|held| is_old(held) && !self.lines[self.line_of(&held.reservation)].is_away)
     }
 
-    /// Asks the queues in strict order for as many jobs as there are free slots.
-    async fn reserve(&mut self) {
-        let (mut asked_all, mut again) = (true, false);
-        for index in 0..self.lines.len() {
-            let asked = Instant::now();
-            let want = self.lines[index].want(self.free(), asked);
-            if want == 0 {
-                asked_all &= self.free().any() > 0;
-                continue;
-            }
-            let blocked_before = self.lines[index].blocked;
-            let Some(Asked { progressed, left }) = self.exchange(index, want).await else {
-                continue;
-            };
-            let line = &mut self.lines[index];
-            // The probe found no job that is nobody's: ask as usual again.
-            line.probe = line.probe.filter(|probe| probe.at > asked);
-            let more = left > 0 || line.next_due.is_some_and(|due| due <= self.shared.clock.now());
-            // Nothing is left, and nothing of what was taken goes back.
-            if left == 0 && line.blocked == blocked_before {
-                line.blocked = None;
-            }
-            again |= line.probe.is_none() && progressed && more;
-        }
-        self.hungry = again || !asked_all;
-        let quiet = !self.hungry;
-        // What waits for a slot is still there.
-        self.found_nothing = quiet && self.lines.iter().all(|line| line.blocked.is_none() && !line.is_away);
-        if quiet {
-            self.next_poll = Instant::now() + self.shared.options.sleep.max(SHORTEST_SLEEP);
-        }
-    }
-
-    /// Sends what is pending on every queue; where a reserve follows on that queue, it goes along.
-    async fn settle_pending(&mut self, reserve_follows: bool) {
-        for index in 0..self.lines.len() {
-            while self.lines[index].has_something_to_say(reserve_follows || self.may_reserve()) {
-                let line = &self.lines[index];
-                let goes_along = reserve_follows
-                    && line.unsure_now().is_none()
-                    && line.batch() == line.pending.len()
-                    && line.want(self.free(), Instant::now()) > 0;
-                if goes_along {
-                    break;
-                }
-                // Where it did not answer it is away now, and has nothing to say.
-                self.exchange(index, 0).await;
-            }
-        }
-    }
-
-    /// One exchange with one queue; no answer where it failed.
-    async fn exchange(&mut self, index: usize, want: usize) -> Option<Asked> {
-        let shared = self.shared.clone();
-        if let Some(unsure) = self.lines[index].unsure_now() {
-            return self.look_for(index, unsure).await;
-        }
-        let line = &mut self.lines[index];
-        let name = line.name.clone();
-        let mut batch: Vec<Pending> = line.pending.split_off(line.pending.len() - line.batch());
-        let mut answers = Vec::with_capacity(batch.len());
-        let mut settle = Vec::with_capacity(batch.len());
-        for Pending { id, settling, answer, events, sent, lease_ends } in batch.drain(..) {
-            settle.push(settling);
-            answers.push((id, answer, events, sent, lease_ends));
-        }
-        let (now, asked) = (shared.clock.now(), Instant::now());
-        let token = Token::random();
-        let lease = shared.options.lease_seconds();
-        let ask = Exchange { settle: &settle, want, token, now, lease, woken: line.woken };
-        match shared.queue.exchange(&name, ask).await {
-            Ok(done) => {
-                self.up(index);
-                self.compare_clocks(now, asked, done.redis_time);
-                let line = &mut self.lines[index];
-                line.woken = 0;
-                if want > 0 {
-                    line.next_due = done.next_due;
-                }
-                for ((settling, (_, answer, events, sent, lease_ends)), held) in
-                    settle.into_iter().zip(answers).zip(done.settled)
-                {
-                    if !held && sent && lease_ends < Instant::now() {
-                        let (queue, job) = (name.clone(), settling.reservation.popped().clone());
-                        shared.events.emit(Event::SettledUnseen { queue, payload: job });
-                    }
-                    settling.reservation.close();
-                    // Sent before and not found now: it took effect then.
-                    let held = held || sent;
-                    if held {
-                        events.into_iter().for_each(|event| shared.events.emit(event));
-                    }
-                    if let Some(answer) = answer {
-                        let _ = answer.send(held);
-                    }
-                }
-                let progressed = !done.reserved.is_empty() || !done.quarantined.is_empty() || done.late;
-                if done.unplaced > 0 {
-                    if !progressed {
-                        // What is at the head cannot be read and there is no room to set it aside.
-                        self.lines[index].hold_off(Instant::now());
-                    }
-                    let (queue, payloads) = (name.clone(), done.unplaced);
-                    shared.events.emit(Event::QuarantineFull { queue, payloads });
-                }
-                for (bytes, reason) in done.quarantined {
-                    shared.events.emit(Event::Quarantined { queue: name.clone(), bytes, reason });
-                }
-                if want > 0 {
-                    let (queue, jobs, left) = (name, done.reserved.len(), done.left);
-                    shared.events.emit(Event::Reserved { queue, jobs, left });
-                }
-                self.take(index, done.reserved, now);
-                Some(Asked { progressed, left: done.left })
-            }
-            Err(error) => {
-                let now_sent = error.may_have_happened();
-                let resend = settle.into_iter().zip(answers).map(
-                    |(settling, (id, answer, events, sent, lease_ends))| Pending {
-                        id,
-                        settling,
-                        answer,
-                        events,
-                        sent: sent || now_sent,
-                        lease_ends,
-                    },
-                );
-                let line = &mut self.lines[index];
-                line.pending.extend(resend);
-                if want > 0 && now_sent {
-                    line.unsure.push(Unsure::new(token, now, asked, error.may_still_happen()));
-                }
-                self.down(index, &error);
-                None
-            }
-        }
-    }
-
     /// Starts an attempt for each reservation that has a route; the others go back at once.
     fn take(&mut self, index: usize, reserved: Vec<Reservation>, reserved_at: i64) {
         let (mut routed, mut back) = (false, false);
@@ -642,79 +506,6 @@ impl Ledger {
             .iter()
             .position(|line| line.name == *reservation.queue())
             .expect("reserved from a polled queue")
-    }
-
-    /// Redis did not do what was asked of this queue: it is away, with those that fall with it, and each is looked after
-    /// by a task of its own until it is there again. The others go on.
-    fn down(&mut self, index: usize, error: &Error) {
-        let refused = error.is_refusal();
-        let queue = self.shared.queue.clone();
-        let failed = self.lines[index].name.clone();
-        for other in 0..self.lines.len() {
-            let line = &mut self.lines[other];
-            let falls = other == index || !refused && queue.fall_together(&failed, &line.name);
-            if falls && !line.is_away {
-                line.outage.fails(error.to_string(), refused);
-                line.is_away = true;
-                self.look_after(other);
-            }
-        }
-        self.tell_outage(error);
-        self.hungry = true;
-    }
-
-    fn tell_outage(&mut self, error: &Error) {
-        if self.told_causes.is_new(error.cause()) {
-            self.shared.events.emit(Event::QueueDown { error: error.to_string() });
-        }
-    }
-
-    /// Asks a queue whether it is there again, without the ledger waiting for the answer.
-    fn look_after(&self, index: usize) {
-        let Line { name, outage, .. } = &self.lines[index];
-        let (queue, name, pause, say) =
-            (self.shared.queue.clone(), name.clone(), outage.pause(), self.say.clone());
-        tokio::spawn(async move {
-            tokio::time::sleep(pause).await;
-            let answer = queue.size(&name).await;
-            let _ = say.send(Say::Reached(index, answer.err()));
-        });
-    }
-
-    fn reached(&mut self, index: usize, error: Option<Error>) {
-        if let Some(error) = error {
-            self.lines[index].outage.fails(error.to_string(), error.is_refusal());
-            self.tell_outage(&error);
-            self.look_after(index);
-            return;
-        }
-        self.lines[index].is_away = false;
-        // What is held there comes first.
-        self.next_renewal = Instant::now();
-        self.hungry = true;
-        if self.paused || self.phase != Phase::Working {
-            // Perhaps nothing will be asked of it any more.
-            self.up(index);
-        }
-    }
-
-    fn up(&mut self, index: usize) {
-        self.shared.health.answered();
-        let was_refusal = self.lines[index].outage.is_refusal();
-        if !self.lines[index].outage.ends() {
-            return;
-        }
-        let still_on = self.lines.iter().map(|line| &line.outage).filter(|outage| outage.is_on());
-        let (refused, gone): (Vec<&Outage>, Vec<&Outage>) = still_on.partition(|outage| outage.is_refusal());
-        let all_is_well = gone.is_empty() && (refused.is_empty() || !was_refusal);
-        if all_is_well && self.told_causes.clear() {
-            self.shared.events.emit(Event::QueueUp);
-        }
-    }
-
-    /// Something that is held or to be said cannot be said now.
-    fn is_cut_off(&self) -> bool {
-        self.lines.iter().any(|line| line.is_away)
     }
 }
 

@@ -1,0 +1,88 @@
+//! Queues that do not answer: told once, looked after aside, and taken up again when they do.
+//!
+//! The ledger waits for none of them. Counterpart in PHP: the `sleep(1)` after a lost connection in
+//! `Illuminate\Queue\Worker`.
+
+use tokio::time::Instant;
+
+use super::{Ledger, Phase};
+use crate::events::Event;
+use crate::queue::Error;
+use crate::worker::desk::Say;
+use crate::worker::line::Line;
+use crate::worker::outage::Outage;
+
+impl Ledger {
+    /// Redis did not do what was asked of this queue: it is away, with those that fall with it, and each is looked after
+    /// by a task of its own until it is there again. The others go on.
+    pub(super) fn down(&mut self, index: usize, error: &Error) {
+        let refused = error.is_refusal();
+        let queue = self.shared.queue.clone();
+        let failed = self.lines[index].name.clone();
+        for other in 0..self.lines.len() {
+            let line = &mut self.lines[other];
+            let falls = other == index || !refused && queue.fall_together(&failed, &line.name);
+            if falls && !line.is_away {
+                line.outage.fails(error.to_string(), refused);
+                line.is_away = true;
+                self.look_after(other);
+            }
+        }
+        self.tell_outage(error);
+        self.hungry = true;
+    }
+
+    fn tell_outage(&mut self, error: &Error) {
+        if self.told_causes.is_new(error.cause()) {
+            self.shared.events.emit(Event::QueueDown { error: error.to_string() });
+        }
+    }
+
+    /// Asks a queue whether it is there again, without the ledger waiting for the answer.
+    fn look_after(&self, index: usize) {
+        let Line { name, outage, .. } = &self.lines[index];
+        let (queue, name, pause, say) =
+            (self.shared.queue.clone(), name.clone(), outage.pause(), self.say.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            let answer = queue.size(&name).await;
+            let _ = say.send(Say::Reached(index, answer.err()));
+        });
+    }
+
+    pub(super) fn reached(&mut self, index: usize, error: Option<Error>) {
+        if let Some(error) = error {
+            self.lines[index].outage.fails(error.to_string(), error.is_refusal());
+            self.tell_outage(&error);
+            self.look_after(index);
+            return;
+        }
+        self.lines[index].is_away = false;
+        // What is held there comes first.
+        self.next_renewal = Instant::now();
+        self.hungry = true;
+        if self.paused || self.phase != Phase::Working {
+            // Perhaps nothing will be asked of it any more.
+            self.up(index);
+        }
+    }
+
+    pub(super) fn up(&mut self, index: usize) {
+        self.shared.health.answered();
+        let was_refusal = self.lines[index].outage.is_refusal();
+        if !self.lines[index].outage.ends() {
+            return;
+        }
+        let still_on = self.lines.iter().map(|line| &line.outage).filter(|outage| outage.is_on());
+        let (refused, gone): (Vec<&Outage>, Vec<&Outage>) = still_on.partition(|outage| outage.is_refusal());
+        let all_is_well = gone.is_empty() && (refused.is_empty() || !was_refusal);
+        if all_is_well && self.told_causes.clear() {
+            self.shared.events.emit(Event::QueueUp);
+        }
+    }
+
+    /// Something that is held or to be said cannot be said now.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.lines.iter().any(|line| line.is_away)
+    }
+}
