@@ -1,39 +1,146 @@
-//! Which framework's jobs they are, from `--dialect` and `--dialect-version`.
+//! Which framework's jobs they are, and in which version: from `--dialect` and `--dialect-version`, else from what the
+//! app's directory holds.
 //!
-//! Never guesses: without the option it is Laravel. Counterpart in PHP: none; there the installed package decides.
+//! Runs nothing. Counterpart in PHP: none; there the installed package decides.
 
-use super::{Error, Low};
-use crate::dialect::Think;
+use std::path::Path;
 
-/// think-queue in the version that was named; nothing where it is Laravel.
-pub(super) fn think(low: &Low) -> Result<Option<Think>, Error> {
-    let dialect = low.get("dialect").unwrap_or("laravel");
-    let last = match dialect {
-        "laravel" => return Ok(None),
-        "think" => (3, 0, 9),
-        "think2" => (2, 0, 4),
-        "think1" => (1, 1, 6),
-        other => return Err(Error::UnknownDialect(other.to_owned())),
-    };
-    let Some(given) = low.get("dialect-version") else { return Ok(Some(Think::new("").version(last))) };
-    let parts: Vec<Option<u32>> =
-        given.trim_start_matches('v').split('.').map(|part| part.parse().ok()).collect();
-    let version = match parts[..] {
-        [Some(major), Some(minor), Some(patch)] => (major, minor, patch),
-        [Some(major), Some(minor)] => (major, minor, 0),
-        _ => (0, 0, 0),
-    };
-    if version.0 != last.0 {
-        let (dialect, given) = (dialect.to_owned(), given.to_owned());
-        let such_as = format!("{}.{}.{}", last.0, last.1, last.2);
-        return Err(Error::OddVersion { dialect, such_as, given });
-    }
-    Ok(Some(Think::new("").version(version)))
+use super::app::installed;
+use super::{App, Error, Low};
+use crate::dialect::{Dialect, Laravel, Think};
+
+/// Major, minor and patch.
+pub(super) type Version = (u32, u32, u32);
+
+/// Whose queues are worked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framework {
+    Laravel,
+    Think,
 }
 
-/// Its defaults of `--tries` and `--timeout`: before version 3 a job may run as long as it likes.
-pub(super) fn defaults(think: &Think) -> (i64, i64) {
-    (0, if think.version >= (3, 0, 0) { 60 } else { 0 })
+impl Framework {
+    /// The file by which an app of it is known.
+    pub(super) fn file(self) -> &'static str {
+        match self {
+            Framework::Laravel => "artisan",
+            Framework::Think => "think",
+        }
+    }
+
+    /// The package whose version decides what is on the wire.
+    fn package(self) -> &'static str {
+        match self {
+            Framework::Laravel => "laravel/framework",
+            Framework::Think => "topthink/think-queue",
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Framework::Laravel => "Laravel",
+            Framework::Think => "ThinkPHP",
+        }
+    }
+}
+
+/// What is known before the app was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) framework: Framework,
+    /// The version of its queue, where it was named or a file tells it.
+    pub(super) version: Option<Version>,
+    /// The last version of the line that was named.
+    last: Version,
+}
+
+/// What a worker does where neither a flag nor the app says anything.
+pub(super) struct Defaults {
+    pub(super) tries: i64,
+    pub(super) timeout: i64,
+    /// Seconds of a reservation.
+    pub(super) lease: i64,
+}
+
+impl Known {
+    /// What was named, else what is in this directory; Laravel where nothing is.
+    ///
+    /// # Errors
+    /// Where the dialect is none, or the version is none of its.
+    pub(super) fn of(low: &Low, directory: &Path) -> Result<Known, Error> {
+        let named = low.get("dialect");
+        let holds = |framework: Framework| directory.join(framework.file()).is_file();
+        let (framework, last) = match named {
+            Some("laravel") => (Framework::Laravel, (13, 26, 0)),
+            Some("think") => (Framework::Think, (3, 0, 9)),
+            Some("think2") => (Framework::Think, (2, 0, 4)),
+            Some("think1") => (Framework::Think, (1, 1, 6)),
+            Some(other) => return Err(Error::UnknownDialect(other.to_owned())),
+            None if !holds(Framework::Laravel) && holds(Framework::Think) => (Framework::Think, (3, 0, 9)),
+            None => (Framework::Laravel, (13, 26, 0)),
+        };
+        let of_line = |version: &Version| match framework {
+            Framework::Laravel => version.0 >= 5,
+            Framework::Think if named.is_some() => version.0 == last.0,
+            Framework::Think => (1..=last.0).contains(&version.0),
+        };
+        let typed = low.get("dialect-version").map(|given| {
+            parsed(given).filter(of_line).ok_or_else(|| Error::OddVersion {
+                package: framework.package(),
+                such_as: format!("{}.{}.{}", last.0, last.1, last.2),
+                given: given.to_owned(),
+            })
+        });
+        // Laravel itself says its version, whatever the files of Composer say.
+        let installed = || match framework {
+            Framework::Laravel => None,
+            other => installed::package(directory, other.package()).and_then(|version| parsed(&version)),
+        };
+        let version = match typed {
+            Some(typed) => Some(typed?),
+            None => {
+                installed().filter(of_line).or(named.filter(|_| framework == Framework::Think).map(|_| last))
+            }
+        };
+        Ok(Known { framework, version, last })
+    }
+
+    /// The wire: what was named goes before what the app says.
+    pub(super) fn dialect(self, low: &Low, app: Option<&App>, prefix: String, cluster: bool) -> Dialect {
+        let version = self.version.or(app.and_then(|app| parsed(&app.version))).unwrap_or(self.last);
+        match self.framework {
+            Framework::Laravel => {
+                let forwards = app.map(|app| app.forwards.clone()).unwrap_or_default();
+                Dialect::Laravel(Laravel { prefix, version: (version.0, version.1), cluster, forwards })
+            }
+            Framework::Think => {
+                let named = low.get("namespace").map(|namespace| namespace.trim_matches('\\'));
+                let namespace = named.or(app.and_then(|app| app.namespace.as_deref())).unwrap_or("app");
+                Dialect::Think(Think { prefix, version, namespace: namespace.to_owned(), cluster })
+            }
+        }
+    }
+}
+
+impl Defaults {
+    /// Before version 3 of think-queue a job may run as long as it likes.
+    pub(super) fn of(dialect: &Dialect) -> Self {
+        match dialect {
+            Dialect::Laravel(_) => Defaults { tries: 1, timeout: 60, lease: 60 },
+            Dialect::Think(think) => {
+                let timeout = if think.version >= (3, 0, 0) { 60 } else { 0 };
+                Defaults { tries: 0, timeout, lease: 60 }
+            }
+        }
+    }
+}
+
+/// `3.0.4`, `v3.0`, `Lumen (8.3.4) (Laravel Components ^8.0)`; nothing without major and minor.
+fn parsed(text: &str) -> Option<Version> {
+    let text = text.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let mut parts = text.split(|c: char| !c.is_ascii_digit());
+    let (major, minor) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some((major, minor, parts.next().and_then(|patch| patch.parse().ok()).unwrap_or(0)))
 }
 
 #[cfg(test)]
@@ -62,7 +169,24 @@ mod tests {
             // Row 16: no retry_after is 60 seconds.
             let options = &config.options;
             assert_eq!((options.tries, options.timeout, options.lease_seconds()), (0, timeout, 60));
+            assert!(config.expire_reservations);
         }
+    }
+
+    #[test]
+    fn row_15_an_expire_of_null_and_a_namespace_are_flags_too() {
+        let redis = [("redis", "redis://localhost"), ("dialect", "think2")];
+        let config = config(&[&redis[..], &[("no-expire", "1"), ("namespace", "shop\\")]].concat()).unwrap();
+        assert!(!config.expire_reservations);
+        let Dialect::Think(think) = config.dialect else { panic!("{:?}", config.dialect) };
+        assert_eq!(think.resolve("Sell"), "shop\\job\\Sell@fire");
+    }
+
+    #[test]
+    fn the_version_of_laravel_may_be_named_where_there_is_no_app() {
+        let flags = [("redis", "redis://localhost"), ("prefix", ""), ("dialect", "laravel")];
+        let named = config(&[&flags[..], &[("dialect-version", "8.83.27")]].concat()).unwrap();
+        assert!(matches!(named.dialect, Dialect::Laravel(Laravel { version: (8, 83), .. })));
     }
 
     #[test]
@@ -74,7 +198,9 @@ mod tests {
                 "must be laravel, think, think2 or think1, [symfony] given",
             ),
             (vec![redis, ("dialect", "think"), ("dialect-version", "2.0")], "such as 3.0.9, [2.0] given"),
-            (vec![("dialect", "think")], "name its Redis with --redis"),
+            (vec![redis, ("dialect", "think"), ("dialect-version", "3")], "such as 3.0.9, [3] given"),
+            (vec![("dialect", "think")], "no think file"),
+            (vec![("dialect", "think")], "or give --redis"),
         ] {
             let error = config(&flags).unwrap_err().to_string();
             assert!(error.contains(told), "{error}");
