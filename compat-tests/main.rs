@@ -17,5 +17,6 @@ mod pool;
 mod producer;
 mod promises;
 mod recorded;
+mod several;
 mod support;
 mod think;

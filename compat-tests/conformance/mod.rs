@@ -38,16 +38,17 @@ pub struct Driven<'a> {
     pub queue: &'a dyn Queue,
     pub now: i64,
     pub counting: Counting,
+    has_tokens: bool,
     next_token: u32,
 }
 
 impl<'a> Driven<'a> {
     pub fn new(queue: &'a dyn Queue) -> Self {
-        Driven { queue, now: NOW, counting: Counting::AtReserve, next_token: 1 }
+        Driven { queue, now: NOW, counting: Counting::AtReserve, has_tokens: true, next_token: 1 }
     }
 
-    pub fn counting(self, counting: Counting) -> Self {
-        Driven { counting, ..self }
+    pub fn speaking(self, dialect: &Dialect) -> Self {
+        Driven { counting: dialect.counting(), has_tokens: dialect.has_wake_ups(), ..self }
     }
 
     /// By how much a reservation raises the count.
@@ -55,11 +56,15 @@ impl<'a> Driven<'a> {
         i64::from(self.counting == Counting::AtReserve)
     }
 
-    /// Takes so many wake-up tokens, and no more are there. Where the dialect has none, none are.
+    /// Takes so many wake-up tokens, and no more are there. Where the dialect has none, a wait ends as long as there is a
+    /// job.
     pub async fn assert_tokens(&self, count: usize) {
         let queues = ["q".to_owned()];
-        for _ in 0..if self.queue.has_wake_ups() { count } else { 0 } {
+        for _ in 0..count {
             assert_eq!(self.queue.wait(&queues, 1.0).await.unwrap(), ["q"]);
+        }
+        if !self.has_tokens && self.queue.size("q").await.unwrap().pending > 0 {
+            return;
         }
         assert_eq!(self.queue.wait(&queues, 0.05).await.unwrap(), [""; 0]);
     }
@@ -127,7 +132,7 @@ macro_rules! for_every_queue {
                 async fn $name() {
                     let redis = super::Redis::start();
                     let queue = super::speaking(&redis, super::dialect());
-                    let driven = super::Driven::new(&queue).counting(super::dialect().counting());
+                    let driven = super::Driven::new(&queue).speaking(&super::dialect().into());
                     super::suite::$name(driven).await;
                 }
             )*}
@@ -135,7 +140,7 @@ macro_rules! for_every_queue {
                 #[tokio::test]
                 async fn $name() {
                     let queue = super::MemoryQueue::speaking(super::dialect());
-                    let driven = super::Driven::new(&queue).counting(super::dialect().counting());
+                    let driven = super::Driven::new(&queue).speaking(&super::dialect().into());
                     super::suite::$name(driven).await;
                 }
             )*}

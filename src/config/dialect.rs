@@ -46,7 +46,7 @@ impl Framework {
 
 /// What is known before the app was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct Spoken {
     pub(super) framework: Framework,
     /// The version of its queue, where it was named or a file tells it.
     pub(super) version: Option<Version>,
@@ -62,14 +62,14 @@ pub(super) struct Defaults {
     pub(super) lease: i64,
 }
 
-impl Known {
-    /// What was named, else what is in this directory; Laravel where nothing is.
+impl Spoken {
+    /// What was named, else what is in the app's directory; Laravel where nothing is.
     ///
     /// # Errors
     /// Where the dialect is none, or the version is none of its.
-    pub(super) fn of(low: &Low, directory: &Path) -> Result<Known, Error> {
+    pub(super) fn of(low: &Low, directory: Option<&Path>) -> Result<Spoken, Error> {
         let named = low.get("dialect");
-        let holds = |framework: Framework| directory.join(framework.file()).is_file();
+        let holds = |framework: Framework| directory.is_some_and(|at| at.join(framework.file()).is_file());
         let (framework, last) = match named {
             Some("laravel") => (Framework::Laravel, (13, 26, 0)),
             Some("think") => (Framework::Think, (3, 0, 9)),
@@ -94,7 +94,7 @@ impl Known {
         // Laravel itself says its version, whatever the files of Composer say.
         let installed = || match framework {
             Framework::Laravel => None,
-            other => installed::package(directory, other.package()).and_then(|version| parsed(&version)),
+            other => parsed(&installed::package(directory?, other.package())?),
         };
         let version = match typed {
             Some(typed) => Some(typed?),
@@ -102,7 +102,7 @@ impl Known {
                 installed().filter(of_line).or(named.filter(|_| framework == Framework::Think).map(|_| last))
             }
         };
-        Ok(Known { framework, version, last })
+        Ok(Spoken { framework, version, last })
     }
 
     /// The wire: what was named goes before what the app says.

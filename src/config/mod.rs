@@ -3,6 +3,7 @@
 //! Precedence: flag, `HANDOVER_*` variable, `handover.toml`, the app, default. Everything below this module gets final, valid values.
 //! Counterpart in PHP: `config/queue.php`, `config/database.php`, and the options of `queue:work`.
 
+mod also;
 mod app;
 mod dialect;
 mod dotenv;
@@ -35,7 +36,7 @@ pub use low::{Low, Source};
 pub use var_export::property as fuzzing;
 
 use app::Reading;
-use dialect::{Defaults, Framework, Known};
+use dialect::{Defaults, Framework, Spoken};
 
 use crate::dialect::Dialect;
 use crate::failed::{CacheLock, KeyedBy};
@@ -85,6 +86,8 @@ pub struct Config {
     pub output_timezone: Tz,
     /// What is printed.
     pub screen: Screen,
+    /// Connections served beside this one: theirs are the dialect, the queues, the limits and the store.
+    pub also: Vec<Config>,
     /// What the app says, where there is one.
     pub app: Option<App>,
     /// For `-v`: each setting with its value and where it came from.
@@ -174,8 +177,8 @@ impl Config {
         let environment: Vec<(String, String)> = environment
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let known = Known::of(&low, &directory)?;
-        let framework = known.framework;
+        let spoken = Spoken::of(&low, Some(&directory))?;
+        let framework = spoken.framework;
         let has_app = match framework {
             Framework::Laravel => App::is_laravel(&directory, &environment, guess),
             other => directory.join(other.file()).is_file(),
@@ -190,14 +193,14 @@ impl Config {
             connection: low.get("connection").unwrap_or_default(),
             guess,
         };
-        let read = || App::read(framework, known.version, &directory, environment, reading);
+        let read = || App::read(framework, spoken.version, &directory, environment, reading);
         let app = match has_app.then(read) {
             None => None,
             Some(Err(Error::NoWayToRead { .. } | Error::NoWayToAsk { .. })) if enough_without => None,
             Some(read) => Some(read?),
         };
         #[cfg_attr(not(feature = "http"), expect(unused_mut, reason = "only the routes are added"))]
-        let mut config = Self::complete(&low, known, app.as_ref(), &directory)?;
+        let mut config = Self::complete(&low, spoken, app.as_ref(), &directory)?;
         #[cfg(feature = "http")]
         if let Some(table) = table {
             config.http = http::routes(&low, &HttpRoute::from_toml(&table)?)?;
@@ -206,7 +209,7 @@ impl Config {
         Ok(config)
     }
 
-    fn complete(low: &Low, known: Known, app: Option<&App>, directory: &Path) -> Result<Self, Error> {
+    fn complete(low: &Low, spoken: Spoken, app: Option<&App>, directory: &Path) -> Result<Self, Error> {
         if let Some(app) = app
             && app.driver.as_deref() != Some("redis")
         {
@@ -228,7 +231,7 @@ impl Config {
         let default_queue = app.map_or("default", |app| &app.queue);
         let configured = app.and_then(|app| app.retry_after);
         let cluster = redis.split_once("://").is_some_and(|(scheme, _)| scheme.ends_with("+cluster"));
-        let dialect = known.dialect(low, app, prefix, cluster);
+        let dialect = spoken.dialect(low, app, prefix, cluster);
         let defaults = Defaults::of(&dialect);
         let options = options(low, configured.unwrap_or(defaults.lease), &defaults)?;
         // PHP takes a zone's name in any case.
@@ -241,7 +244,7 @@ impl Config {
         if let Some(queue) = queues.iter().find(|queue| dialect.is_torn(queue)) {
             return Err(Error::Untagged { queue: queue.clone() });
         }
-        let php = pool(low, app, directory, known.framework, &connection, &queues, &options)?;
+        let php = pool(low, app, directory, spoken.framework, &connection, &queues, &options)?;
         let mut warnings: Vec<String> = told.chain(warnings).collect();
         let lease = options.lease_seconds();
         if lease < 10 {
@@ -257,7 +260,6 @@ impl Config {
         let mut config = Config {
             queues,
             default_queue: default_queue.to_owned(),
-            redis: RedisUrl(redis),
             migration_batch_size: app
                 .and_then(|app| app.migration_batch_size)
                 .and_then(|size| size.try_into().ok()),
@@ -282,6 +284,8 @@ impl Config {
                 ansi: if low.is_on("no-ansi") { Some(false) } else { low.is_on("ansi").then_some(true) },
             },
             app: app.cloned(),
+            also: also::connections(low, &redis)?,
+            redis: RedisUrl(redis),
             sources: Vec::new(),
             warnings,
             connection,
@@ -292,12 +296,10 @@ impl Config {
 
     /// True where a worker of the other configuration would do all the same; who said so may differ.
     fn works_as(&self, other: &Config) -> bool {
-        let plain = |config: &Config| Config {
-            app: None,
-            sources: Vec::new(),
-            warnings: Vec::new(),
-            ..config.clone()
-        };
+        fn plain(config: &Config) -> Config {
+            let also = config.also.iter().map(plain).collect();
+            Config { app: None, also, sources: Vec::new(), warnings: Vec::new(), ..config.clone() }
+        }
         plain(self) == plain(other)
     }
 
@@ -571,8 +573,8 @@ mod tests {
     fn two_flags_do_without_an_app_and_no_password_is_shown() {
         let directory = tempfile::tempdir().unwrap();
         let typed = [("redis", "redis://:secret@localhost/1"), ("prefix", "shop_"), ("queue", "a,b")];
-        let known = Known::of(&low(&typed), directory.path()).unwrap();
-        let config = Config::complete(&low(&typed), known, None, directory.path()).unwrap();
+        let spoken = Spoken::of(&low(&typed), Some(directory.path())).unwrap();
+        let config = Config::complete(&low(&typed), spoken, None, directory.path()).unwrap();
         assert_eq!((config.dialect.prefix(), config.queues.len()), ("shop_", 2));
         assert!(!config.sources.join("\n").contains("secret"), "{:?}", config.sources);
     }

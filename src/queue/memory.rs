@@ -17,7 +17,7 @@ use super::{
     AttemptsEdit, BATCH_BYTES, BATCH_JOBS, BoxFuture, Error, Exchange, Exchanged, Peeked, Queue, Reservation,
     Sizes, State, Token,
 };
-use crate::dialect::{Counting, Dialect};
+use crate::dialect::{Counting, Dialect, Rules};
 use crate::job::{Payload, PayloadError, Settlement};
 
 /// Queues in memory. Cheap to clone; clones are the same queues.
@@ -82,11 +82,12 @@ impl MemoryQueue {
     }
 
     fn take_token(&self, queues: &[String]) -> Option<String> {
-        if !self.0.dialect.has_wake_ups() {
-            return None;
-        }
+        let has_wake_ups = self.0.dialect.has_wake_ups();
         let token = |queue: &&String| {
             self.with(queue, |lists| {
+                if !has_wake_ups {
+                    return !lists.ready.is_empty();
+                }
                 let some = lists.notify > 0;
                 lists.notify -= usize::from(some);
                 some
@@ -300,8 +301,8 @@ impl Queue for MemoryQueue {
         })
     }
 
-    fn has_wake_ups(&self) -> bool {
-        self.0.dialect.has_wake_ups()
+    fn rules(&self) -> Rules {
+        self.0.dialect.rules()
     }
 
     fn read(&self, payload: Bytes) -> Result<Payload, PayloadError> {

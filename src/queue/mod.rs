@@ -12,6 +12,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 
+use crate::dialect::Rules;
 use crate::job::{Payload, PayloadError};
 
 pub use self::memory::MemoryQueue;
@@ -56,9 +57,9 @@ pub trait Queue: Send + Sync + 'static {
         expires_at: i64,
     ) -> BoxFuture<'a, Result<Vec<bool>, Error>>;
 
-    /// Waits until one of the queues may have a job, for `seconds` at most; answers the queues whose wake-up token it has
-    /// taken: one, but on a cluster perhaps several. Such a token is in the caller's hand: it goes back with the next
-    /// exchange, as [`Exchange::woken`].
+    /// Waits until one of the queues may have a job, for `seconds` at most; answers those that may: one, or several
+    /// where each is waited for by itself. Where the framework has wake-up tokens, one of each was taken and is in the
+    /// caller's hand: it goes back with the next exchange, as [`Exchange::woken`].
     fn wait<'a>(&'a self, queues: &'a [String], seconds: f64) -> BoxFuture<'a, Result<Vec<String>, Error>>;
 
     /// True where these queues are on one server: where the one does not answer, the other does not.
@@ -67,9 +68,9 @@ pub trait Queue: Send + Sync + 'static {
         true
     }
 
-    /// False where nothing is left for a waiting worker by a push: there, all depends on asking again.
-    fn has_wake_ups(&self) -> bool {
-        true
+    /// The rules of its framework: of retrying, timing out, telling why and pushing.
+    fn rules(&self) -> Rules {
+        Rules::default()
     }
 
     /// Reads a payload of this queue, as its framework does.

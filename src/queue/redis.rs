@@ -15,7 +15,7 @@ use super::{
     AttemptsEdit, BATCH_BYTES, BATCH_JOBS, BoxFuture, Error, Exchange, Exchanged, Peeked, Queue, Reservation,
     Settling, Sizes, State, Token,
 };
-use crate::dialect::{Dialect, Keys};
+use crate::dialect::{Dialect, Keys, Rules};
 use crate::job::{Payload, PayloadError, Settlement};
 use crate::redis::{PATIENCE, Redis};
 
@@ -317,16 +317,30 @@ impl Queue for RedisQueue {
 
     fn wait<'a>(&'a self, queues: &'a [String], seconds: f64) -> BoxFuture<'a, Result<Vec<String>, Error>> {
         Box::pin(async move {
-            let keys: Option<Vec<String>> =
-                queues.iter().map(|queue| self.dialect.keys(queue).notify).collect();
-            let Some(keys) = keys else {
-                tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
-                return Ok(Vec::new());
+            let keys = queues.iter().map(|queue| self.dialect.keys(queue));
+            let waited = match self.dialect.has_wake_ups() {
+                true => {
+                    let keys: Vec<String> = keys.filter_map(|keys| keys.notify).collect();
+                    self.redis.blpop(&keys, seconds).await.map(|taken| (keys, taken))
+                }
+                false => {
+                    let keys: Vec<String> = keys.map(|keys| keys.ready).collect();
+                    match self.redis.see(&keys, seconds).await {
+                        // Before 6.2: the polls are what is left.
+                        Err(error) if error.is_unknown_command() => {
+                            tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+                            return Ok(Vec::new());
+                        }
+                        seen => seen.map(|seen| (keys, seen)),
+                    }
+                }
             };
-            let taken = self.redis.blpop(&keys, seconds).await;
-            let taken =
-                taken.map_err(|source| Error::Redis { doing: "waiting", queue: queues.join(","), source })?;
-            let woken = taken.iter().filter_map(|key| keys.iter().position(|known| known == key));
+            let (keys, heard) = waited.map_err(|source| Error::Redis {
+                doing: "waiting",
+                queue: queues.join(","),
+                source,
+            })?;
+            let woken = heard.iter().filter_map(|key| keys.iter().position(|known| known == key));
             Ok(woken.map(|index| queues[index].clone()).collect())
         })
     }
@@ -335,8 +349,8 @@ impl Queue for RedisQueue {
         self.redis.fall_together(&self.dialect.keys(queue).ready, &self.dialect.keys(other).ready)
     }
 
-    fn has_wake_ups(&self) -> bool {
-        self.dialect.has_wake_ups()
+    fn rules(&self) -> Rules {
+        self.dialect.rules()
     }
 
     fn read(&self, payload: Bytes) -> Result<Payload, PayloadError> {
