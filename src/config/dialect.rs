@@ -57,9 +57,13 @@ pub(super) struct Spoken {
 /// What a worker does where neither a flag nor the app says anything.
 pub(super) struct Defaults {
     pub(super) tries: i64,
+    /// Seconds; 0 is as long as it likes.
     pub(super) timeout: i64,
+    /// Seconds before another attempt.
+    pub(super) backoff: &'static str,
     /// Seconds of a reservation.
-    pub(super) lease: i64,
+    pub(super) retry_after: i64,
+    pub(super) queue: &'static str,
 }
 
 impl Spoken {
@@ -123,15 +127,22 @@ impl Spoken {
 }
 
 impl Defaults {
-    /// Before version 3 of think-queue a job may run as long as it likes.
     pub(super) fn of(dialect: &Dialect) -> Self {
+        let laravel = Defaults { tries: 1, timeout: 60, backoff: "0", retry_after: 60, queue: "default" };
         match dialect {
-            Dialect::Laravel(_) => Defaults { tries: 1, timeout: 60, lease: 60 },
+            Dialect::Laravel(_) => laravel,
             Dialect::Think(think) => {
-                let timeout = if think.version >= (3, 0, 0) { 60 } else { 0 };
-                Defaults { tries: 0, timeout, lease: 60 }
+                Defaults { tries: 0, timeout: if think.version >= (3, 0, 0) { 60 } else { 0 }, ..laravel }
             }
         }
+    }
+}
+
+/// What the app's configuration calls the seconds of a reservation.
+pub(super) fn lease_setting(dialect: &Dialect) -> &'static str {
+    match dialect {
+        Dialect::Think(think) if think.version < (3, 0, 0) => "expire",
+        Dialect::Laravel(_) | Dialect::Think(_) => "retry_after",
     }
 }
 

@@ -228,12 +228,12 @@ impl Config {
         };
         let prefix =
             low.get("prefix").or(from_app.map(|redis| &*redis.prefix)).unwrap_or_default().to_owned();
-        let default_queue = app.map_or("default", |app| &app.queue);
         let configured = app.and_then(|app| app.retry_after);
         let cluster = redis.split_once("://").is_some_and(|(scheme, _)| scheme.ends_with("+cluster"));
         let dialect = spoken.dialect(low, app, prefix, cluster);
         let defaults = Defaults::of(&dialect);
-        let options = options(low, configured.unwrap_or(defaults.lease), &defaults)?;
+        let default_queue = app.map_or(defaults.queue, |app| &app.queue);
+        let options = options(low, configured.unwrap_or(defaults.retry_after), &defaults)?;
         // PHP takes a zone's name in any case.
         let timezone = |name: Option<&str>| name.and_then(|name| Tz::from_str_insensitive(name).ok());
         let zone: Tz = timezone(app.map(|app| &*app.timezone)).unwrap_or(Tz::UTC);
@@ -246,10 +246,10 @@ impl Config {
         }
         let php = pool(low, app, directory, spoken.framework, &connection, &queues, &options)?;
         let mut warnings: Vec<String> = told.chain(warnings).collect();
-        let lease = options.lease_seconds();
+        let (lease, setting) = (options.lease_seconds(), dialect::lease_setting(&dialect));
         if lease < 10 {
             warnings.push(format!(
-                "Reservations are {lease} s long (retry_after of [{connection}], or --lease): ours are renewed three times in \
+                "Reservations are {lease} s long ({setting} of [{connection}], or --lease): ours are renewed three times in \
                  that time, and PHP workers take a job that runs longer a second time. Ten seconds is little already."
             ));
         }
@@ -376,7 +376,11 @@ fn options(low: &Low, retry_after: i64, defaults: &Defaults) -> Result<WorkerOpt
     }
     Ok(WorkerOptions {
         tries: low.number("tries", defaults.tries)?,
-        backoff: larger(low.get("backoff").unwrap_or("0"), low.get("delay").unwrap_or("0")).to_owned(),
+        backoff: match (low.get("backoff").filter(|list| !list.is_empty()), low.get("delay")) {
+            (None, None) => defaults.backoff,
+            (backoff, delay) => larger(backoff.unwrap_or("0"), delay.unwrap_or("0")),
+        }
+        .to_owned(),
         timeout: low.number("timeout", defaults.timeout)?,
         sleep: seconds("sleep", 3.0)?,
         rest: seconds("rest", 0.0)?,
@@ -549,7 +553,7 @@ mod tests {
             ("sleep", "-1", "must be a number of seconds, [-1] given"),
             ("timeout-release", "soon", "must be now or lease, [soon] given"),
         ] {
-            let error = options(&low(&[(option, value)]), 60, &Defaults { tries: 1, timeout: 60, lease: 60 })
+            let error = options(&low(&[(option, value)]), 60, &Defaults::of(&Dialect::default()))
                 .unwrap_err()
                 .to_string();
             assert!(error.contains(told), "{error}");
