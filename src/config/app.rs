@@ -7,6 +7,7 @@ mod cached;
 mod failed;
 mod found;
 mod guess;
+mod hyperf;
 pub(super) mod installed;
 mod probe;
 mod redis;
@@ -51,6 +52,10 @@ pub struct App {
     pub horizon_prefix: Option<String>,
     /// Queues whose keys are another queue's (`Queue::forward`, Laravel 13.26 on).
     pub forwards: BTreeMap<String, String>,
+    /// The seconds before another attempt: Hyperf's `retry_seconds`, with commas where they are several.
+    pub backoff: Option<String>,
+    /// The jobs that run at once: Hyperf's `concurrent.limit`.
+    pub concurrency: Option<usize>,
     /// ThinkPHP's namespace of the app, such as `app`.
     pub namespace: Option<String>,
     /// The default cache store.
@@ -203,6 +208,7 @@ impl App {
         match framework {
             Framework::Laravel => Self::laravel(directory, environment, reading),
             Framework::Think => think::read(directory, reading, version),
+            Framework::Hyperf => hyperf::read(directory, environment, reading, version),
         }
     }
 

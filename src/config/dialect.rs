@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::app::installed;
 use super::{App, Error, Low};
-use crate::dialect::{Dialect, Laravel, Think};
+use crate::dialect::{Dialect, Hyperf, Laravel, Think};
 
 /// Major, minor and patch.
 pub(super) type Version = (u32, u32, u32);
@@ -17,6 +17,7 @@ pub(super) type Version = (u32, u32, u32);
 pub(super) enum Framework {
     Laravel,
     Think,
+    Hyperf,
 }
 
 impl Framework {
@@ -25,6 +26,7 @@ impl Framework {
         match self {
             Framework::Laravel => "artisan",
             Framework::Think => "think",
+            Framework::Hyperf => "bin/hyperf.php",
         }
     }
 
@@ -33,6 +35,7 @@ impl Framework {
         match self {
             Framework::Laravel => "laravel/framework",
             Framework::Think => "topthink/think-queue",
+            Framework::Hyperf => "hyperf/async-queue",
         }
     }
 
@@ -40,6 +43,7 @@ impl Framework {
         match self {
             Framework::Laravel => "Laravel",
             Framework::Think => "ThinkPHP",
+            Framework::Hyperf => "Hyperf",
         }
     }
 }
@@ -74,19 +78,26 @@ impl Spoken {
     pub(super) fn of(low: &Low, directory: Option<&Path>) -> Result<Spoken, Error> {
         let named = low.get("dialect");
         let holds = |framework: Framework| directory.is_some_and(|at| at.join(framework.file()).is_file());
+        let frameworks = [Framework::Laravel, Framework::Think, Framework::Hyperf];
+        let found =
+            || frameworks.into_iter().find(|framework| holds(*framework)).unwrap_or(Framework::Laravel);
         let (framework, last) = match named {
             Some("laravel") => (Framework::Laravel, (13, 26, 0)),
-            Some("think") => (Framework::Think, (3, 0, 9)),
+            Some("think") => (Framework::Think, Think::new("").version),
             Some("think2") => (Framework::Think, (2, 0, 4)),
             Some("think1") => (Framework::Think, (1, 1, 6)),
+            Some("hyperf") => (Framework::Hyperf, Hyperf::new("").version),
             Some(other) => return Err(Error::UnknownDialect(other.to_owned())),
-            None if !holds(Framework::Laravel) && holds(Framework::Think) => (Framework::Think, (3, 0, 9)),
-            None => (Framework::Laravel, (13, 26, 0)),
+            None => match found() {
+                Framework::Laravel => (Framework::Laravel, (13, 26, 0)),
+                Framework::Think => (Framework::Think, Think::new("").version),
+                Framework::Hyperf => (Framework::Hyperf, Hyperf::new("").version),
+            },
         };
         let of_line = |version: &Version| match framework {
             Framework::Laravel => version.0 >= 5,
             Framework::Think if named.is_some() => version.0 == last.0,
-            Framework::Think => (1..=last.0).contains(&version.0),
+            Framework::Think | Framework::Hyperf => (1..=last.0).contains(&version.0),
         };
         let typed = low.get("dialect-version").map(|given| {
             parsed(given).filter(of_line).ok_or_else(|| Error::OddVersion {
@@ -122,6 +133,7 @@ impl Spoken {
                 let namespace = named.or(app.and_then(|app| app.namespace.as_deref())).unwrap_or("app");
                 Dialect::Think(Think { prefix, version, namespace: namespace.to_owned(), cluster })
             }
+            Framework::Hyperf => Dialect::Hyperf(Hyperf { prefix, version, cluster }),
         }
     }
 }
@@ -134,6 +146,13 @@ impl Defaults {
             Dialect::Think(think) => {
                 Defaults { tries: 0, timeout: if think.version >= (3, 0, 0) { 60 } else { 0 }, ..laravel }
             }
+            Dialect::Hyperf(hyperf) => Defaults {
+                timeout: 0,
+                backoff: "10",
+                retry_after: 10,
+                queue: hyperf.default_channel(),
+                ..laravel
+            },
         }
     }
 }
@@ -143,15 +162,19 @@ pub(super) fn lease_setting(dialect: &Dialect) -> &'static str {
     match dialect {
         Dialect::Think(think) if think.version < (3, 0, 0) => "expire",
         Dialect::Laravel(_) | Dialect::Think(_) => "retry_after",
+        Dialect::Hyperf(_) => "handle_timeout",
     }
 }
 
-/// `3.0.4`, `v3.0`, `Lumen (8.3.4) (Laravel Components ^8.0)`; nothing without major and minor.
+/// `3.0.4`, `v3.0`, `Lumen (8.3.4) (Laravel Components ^8.0)`; nothing without major and minor, and of a branch. A fourth
+/// number is a hotfix of Hyperf's 3.1.8, which does as 3.1.9 does.
 fn parsed(text: &str) -> Option<Version> {
     let text = text.trim_start_matches(|c: char| !c.is_ascii_digit());
     let mut parts = text.split(|c: char| !c.is_ascii_digit());
     let (major, minor) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    Some((major, minor, parts.next().and_then(|patch| patch.parse().ok()).unwrap_or(0)))
+    let patch = parts.next().map_or(Some(0), |patch| patch.parse().ok())?;
+    let is_hotfix = (major, minor, patch) == (3, 1, 8) && parts.next() == Some("1");
+    Some(if is_hotfix { (3, 1, 9) } else { (major, minor, patch) })
 }
 
 #[cfg(test)]
@@ -206,15 +229,51 @@ mod tests {
         for (flags, told) in [
             (
                 vec![redis, ("dialect", "symfony")],
-                "must be laravel, think, think2 or think1, [symfony] given",
+                "must be laravel, think, think2, think1 or hyperf, [symfony] given",
             ),
             (vec![redis, ("dialect", "think"), ("dialect-version", "2.0")], "such as 3.0.9, [2.0] given"),
             (vec![redis, ("dialect", "think"), ("dialect-version", "3")], "such as 3.0.9, [3] given"),
             (vec![("dialect", "think")], "no think file"),
             (vec![("dialect", "think")], "or give --redis"),
+            (vec![redis, ("dialect", "hyperf"), ("dialect-version", "4.0")], "such as 3.2.4, [4.0] given"),
+            (vec![("dialect", "hyperf")], "no bin/hyperf.php file"),
+            (vec![redis, ("dialect", "hyperf"), ("php", "2")], "no pool of PHP processes"),
         ] {
             let error = config(&flags).unwrap_err().to_string();
             assert!(error.contains(told), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_hyperf_queue_is_worked_by_flags_with_its_own_defaults() {
+        for (version, ready) in [
+            (None, "{queue}:waiting"),
+            (Some("2.1.0"), "{queue}:waiting"),
+            (Some("v2.0.25"), "queue:waiting"),
+            (Some("1.0.4"), "queue:waiting"),
+        ] {
+            let mut flags = vec![("redis", "redis://localhost"), ("dialect", "hyperf")];
+            flags.extend(version.map(|version| ("dialect-version", version)));
+            let config = config(&flags).unwrap();
+            assert_eq!(config.dialect.keys(&config.queues[0]).ready, ready);
+            let options = &config.options;
+            assert_eq!((options.tries, options.timeout, options.lease_seconds()), (1, 0, 10));
+            assert_eq!(options.backoff, "10");
+            assert_eq!(config.failed, super::super::Failed::Null);
+        }
+        let prefixed = [("redis", "redis://localhost"), ("dialect", "hyperf"), ("prefix", "app:")];
+        let prefixed = config(&prefixed).unwrap();
+        assert_eq!(prefixed.dialect.keys("{queue}").reserved, "app:{queue}:reserved", "row 32");
+        let hotfix = [("redis", "redis://localhost"), ("dialect", "hyperf"), ("dialect-version", "3.1.8.1")];
+        let Dialect::Hyperf(hotfix) = config(&hotfix).unwrap().dialect else { panic!("hyperf") };
+        assert_eq!(hotfix.version, (3, 1, 9));
+    }
+
+    #[test]
+    fn row_14_no_retry_seconds_are_ten() {
+        for (given, backoff) in [("", "10"), ("5", "5"), ("1,5,10", "1,5,10"), ("0", "0")] {
+            let flags = [("redis", "redis://localhost"), ("dialect", "hyperf"), ("backoff", given)];
+            assert_eq!(config(&flags).unwrap().options.backoff, backoff);
         }
     }
 }

@@ -72,7 +72,7 @@ pub enum Error {
     },
     /// The app's `.env` cannot be read.
     #[error(
-        "[{path}] is not as phpdotenv reads it: line {line}. Artisan refuses it, too; a value with spaces or # wants \"double quotes\".", path = .path.display()
+        "[{path}] is not as phpdotenv reads it: line {line}. The app refuses it, too; a value with spaces or # wants \"double quotes\".", path = .path.display()
     )]
     OddDotenv {
         /// The file.
@@ -153,7 +153,7 @@ pub enum Error {
         what: &'static str,
     },
     /// A framework that nobody here speaks.
-    #[error("The --dialect option must be laravel, think, think2 or think1, [{0}] given.")]
+    #[error("The --dialect option must be laravel, think, think2, think1 or hyperf, [{0}] given.")]
     UnknownDialect(String),
     /// A version that is none of the dialect's.
     #[error(
@@ -167,9 +167,14 @@ pub enum Error {
         /// What was given.
         given: String,
     },
+    /// A consumer of Hyperf is a part of its server.
+    #[error(
+        "There is no pool of PHP processes for Hyperf, whose consumers are a part of its server: leave --php out, give the jobs' classes handlers in Rust or endpoints with --http, and leave the others to Hyperf's own consumers on another channel."
+    )]
+    NoHyperfPool,
     /// A cluster keeps the keys of such a queue on several servers.
     #[error(
-        "The queue [{queue}] is on a cluster, where the keys of a queue have to share a slot: before Laravel 13.5 its name has to be in braces, as in [{{{queue}}}]."
+        "The queue [{queue}] is on a cluster, where the keys of a queue have to share a slot: its name has to be in braces, as in [{{{queue}}}]. Laravel puts them there itself from 13.5 on."
     )]
     Untagged {
         /// The queue.

@@ -113,12 +113,12 @@ pub(super) const OPTIONS: &[Known] = &[
     known(
         "dialect",
         Some("NAME"),
-        "Whose jobs these are: laravel, think (think-queue 3), think2 or think1 [default: what the app is]",
+        "Whose jobs these are: laravel, think (think-queue 3), think2, think1 or hyperf (async-queue) [default: what the app is]",
     ),
     known(
         "dialect-version",
         Some("VERSION"),
-        "The version of think-queue or Laravel: 3.0.4 [default: what is installed, else the last]",
+        "The version of think-queue, async-queue or Laravel: 3.0.4 [default: what is installed, else the last]",
     ),
     known(
         "also",

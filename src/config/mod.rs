@@ -228,12 +228,11 @@ impl Config {
         };
         let prefix =
             low.get("prefix").or(from_app.map(|redis| &*redis.prefix)).unwrap_or_default().to_owned();
-        let configured = app.and_then(|app| app.retry_after);
         let cluster = redis.split_once("://").is_some_and(|(scheme, _)| scheme.ends_with("+cluster"));
         let dialect = spoken.dialect(low, app, prefix, cluster);
         let defaults = Defaults::of(&dialect);
         let default_queue = app.map_or(defaults.queue, |app| &app.queue);
-        let options = options(low, configured.unwrap_or(defaults.retry_after), &defaults)?;
+        let options = options(low, app, &defaults)?;
         // PHP takes a zone's name in any case.
         let timezone = |name: Option<&str>| name.and_then(|name| Tz::from_str_insensitive(name).ok());
         let zone: Tz = timezone(app.map(|app| &*app.timezone)).unwrap_or(Tz::UTC);
@@ -244,6 +243,9 @@ impl Config {
         if let Some(queue) = queues.iter().find(|queue| dialect.is_torn(queue)) {
             return Err(Error::Untagged { queue: queue.clone() });
         }
+        if matches!(dialect, Dialect::Hyperf(_)) && low.number("php", 0)? > 0 {
+            return Err(Error::NoHyperfPool);
+        }
         let php = pool(low, app, directory, spoken.framework, &connection, &queues, &options)?;
         let mut warnings: Vec<String> = told.chain(warnings).collect();
         let (lease, setting) = (options.lease_seconds(), dialect::lease_setting(&dialect));
@@ -253,7 +255,7 @@ impl Config {
                  that time, and PHP workers take a job that runs longer a second time. Ten seconds is little already."
             ));
         }
-        if app.is_none() {
+        if app.is_none() && dialect.keys(default_queue).failed.is_none() {
             warnings
                 .push("There is no app to say where failed jobs are kept: they are kept nowhere.".to_owned());
         }
@@ -312,6 +314,7 @@ impl Config {
             (None, _) => "default".to_owned(),
         };
         let address = address(&self.redis);
+        let says = |what: fn(&App) -> bool| self.app.as_ref().is_some_and(what);
         let rows = [
             ("connection", self.connection.clone(), true),
             ("queue", self.queues.join(","), true),
@@ -320,8 +323,8 @@ impl Config {
             ("lease", self.options.lease_seconds().to_string(), true),
             ("tries", self.options.tries.to_string(), false),
             ("timeout", self.options.timeout.to_string(), false),
-            ("backoff", self.options.backoff.clone(), false),
-            ("concurrency", self.options.concurrency.to_string(), false),
+            ("backoff", self.options.backoff.clone(), says(|app| app.backoff.is_some())),
+            ("concurrency", self.options.concurrency.to_string(), says(|app| app.concurrency.is_some())),
             ("php", self.php.children.to_string(), false),
         ];
         #[cfg(feature = "http")]
@@ -358,14 +361,14 @@ fn seconds(low: &Low, name: &'static str, default: f64) -> Result<Duration, Erro
     })
 }
 
-fn options(low: &Low, retry_after: i64, defaults: &Defaults) -> Result<WorkerOptions, Error> {
+fn options(low: &Low, app: Option<&App>, defaults: &Defaults) -> Result<WorkerOptions, Error> {
     let seconds = |name, default| seconds(low, name, default);
     let lease: Option<i64> = low.optional("lease")?;
     if let Some(lease) = lease.filter(|lease| *lease < 10) {
         let given = lease.to_string();
         return Err(Error::OutOfRange { name: "lease", must: "must be at least 10 seconds", given });
     }
-    let concurrency = low.number("concurrency", 16)?;
+    let concurrency = low.number("concurrency", app.and_then(|app| app.concurrency).unwrap_or(16))?;
     if concurrency == 0 {
         return Err(Error::OutOfRange { name: "concurrency", must: "must be at least 1", given: "0".into() });
     }
@@ -377,7 +380,7 @@ fn options(low: &Low, retry_after: i64, defaults: &Defaults) -> Result<WorkerOpt
     Ok(WorkerOptions {
         tries: low.number("tries", defaults.tries)?,
         backoff: match (low.get("backoff").filter(|list| !list.is_empty()), low.get("delay")) {
-            (None, None) => defaults.backoff,
+            (None, None) => app.and_then(|app| app.backoff.as_deref()).unwrap_or(defaults.backoff),
             (backoff, delay) => larger(backoff.unwrap_or("0"), delay.unwrap_or("0")),
         }
         .to_owned(),
@@ -391,7 +394,7 @@ fn options(low: &Low, retry_after: i64, defaults: &Defaults) -> Result<WorkerOpt
         max_time: seconds("max-time", 0.0)?,
         memory: low.optional("memory")?,
         concurrency,
-        retry_after,
+        retry_after: app.and_then(|app| app.retry_after).unwrap_or(defaults.retry_after),
         lease,
         grace: low.get("grace").map(|_| seconds("grace", 0.0)).transpose()?,
         timeout_release_now: release == Some("now"),
@@ -456,7 +459,7 @@ fn pool(
 fn no_app(framework: Framework, directory: &Path) -> Error {
     let way = match framework {
         Framework::Laravel => "give --redis and --prefix",
-        Framework::Think => "give --redis and --queue",
+        Framework::Think | Framework::Hyperf => "give --redis and --queue",
     };
     let (directory, file) = (directory.to_owned(), framework.file());
     Error::NoApp { directory, framework: framework.name(), file, way }
@@ -505,7 +508,7 @@ fn failed(app: Option<&App>, dialect: &Dialect, directory: &Path) -> Failed {
             }
             let time_column = match dialect {
                 Dialect::Think(think) if think.version >= (3, 0, 3) => "fail_time",
-                Dialect::Think(_) | Dialect::Laravel(_) => "failed_at",
+                _ => "failed_at",
             };
             Failed::Database {
                 driver,
@@ -553,7 +556,7 @@ mod tests {
             ("sleep", "-1", "must be a number of seconds, [-1] given"),
             ("timeout-release", "soon", "must be now or lease, [soon] given"),
         ] {
-            let error = options(&low(&[(option, value)]), 60, &Defaults::of(&Dialect::default()))
+            let error = options(&low(&[(option, value)]), None, &Defaults::of(&Dialect::default()))
                 .unwrap_err()
                 .to_string();
             assert!(error.contains(told), "{error}");

@@ -76,7 +76,7 @@ fn skew(seen: &Seen) -> Option<String> {
 }
 
 fn prefix(seen: &Seen) -> Option<String> {
-    // think-queue has no prefix that could be wrong.
+    // think-queue has no prefix that could be wrong, and any key may be a channel of Hyperf's.
     let Dialect::Laravel(_) = seen.dialect else { return None };
     let own = format!("{}queues:", seen.prefix);
     if !seen.single || seen.keys.iter().any(|key| key.starts_with(&own)) {
@@ -112,6 +112,8 @@ fn hash_tags(seen: &Seen) -> Vec<String> {
     match seen.dialect {
         Dialect::Laravel(_) => laravel_hash_tags(seen),
         Dialect::Think(_) => think_hash_tags(seen),
+        // A channel is worked under its very name.
+        Dialect::Hyperf(_) => Vec::new(),
     }
 }
 

@@ -177,6 +177,9 @@ impl Producer {
             let (wanted, connection) = (wanted.clone(), self.connection.to_string());
             return Err(Error::OtherConnection { wanted, connection });
         }
+        if !self.shape.is_json {
+            return Err(Error::NotJson { framework: self.shape.framework });
+        }
         payload::make(job, &self.shape, &self.default_queue, self.clock.now())
     }
 }

@@ -123,7 +123,7 @@ pub trait Queue: Send + Sync + 'static {
     /// How many jobs the queue holds, by state.
     fn size<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<Sizes, Error>>;
 
-    /// Removes all jobs but the quarantined ones; answers how many.
+    /// Removes all jobs but those set aside: quarantined, timed out or failed; answers how many.
     fn clear<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<u64, Error>>;
 
     /// Payloads in one state, the next to run first: `limit` of them from `offset` on.
@@ -186,6 +186,10 @@ pub struct Sizes {
     pub reserved: u64,
     /// Set aside as unreadable.
     pub quarantined: u64,
+    /// Gone there from an expired reservation; `None` where the wire has no such list.
+    pub timeout: Option<u64>,
+    /// Failed, and kept beside the queue; `None` where the wire has no such list.
+    pub failed: Option<u64>,
 }
 
 /// Where a job stands in its queue.
@@ -199,6 +203,10 @@ pub enum State {
     Reserved,
     /// Under `:quarantine`.
     Quarantined,
+    /// Under `:timeout`, where there is such a list.
+    Timeout,
+    /// Under `:failed`, where there is such a list.
+    Failed,
 }
 
 /// A payload looked at where it stands.

@@ -99,7 +99,8 @@ pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
                 told.push(Event::Processed { job: job.clone(), took, fate: Fate::Failed });
             }
             match fail(failing, &shared, &exception, told).await {
-                Failed::Yes => tell_handler(&ticket, exception).await,
+                Failed::Yes if rules.tells_the_job => tell_handler(&ticket, exception).await,
+                Failed::Yes => {}
                 Failed::LeaseLost => events.emit(Event::LeaseLost { job, took }),
                 Failed::LeftReserved => {}
             }

@@ -68,6 +68,8 @@ fn resolved(found: &Found, connection: &str) -> Result<App, String> {
         queue: text(config, &in_queue("queue"))?.unwrap_or_else(|| "default".to_owned()),
         endless: found.horizon && queue.get("retry_after").is_none(),
         retry_after: int(config, &in_queue("retry_after"))?,
+        backoff: None,
+        concurrency: None,
         namespace: None,
         restart: None,
         migration_batch_size: queue.get("migration_batch_size").and_then(Tree::int),

@@ -87,6 +87,8 @@ fn resolved(
         horizon: false,
         horizon_prefix: None,
         forwards: [].into(),
+        backoff: None,
+        concurrency: None,
         namespace: Some(answer.namespace.trim_matches('\\').to_owned()),
         cache,
         restart: Some(restart),

@@ -327,6 +327,12 @@ impl Ledger {
             let connection = self.lines[index].connection.clone();
             let payload = match connection.queue.read(reservation.popped().clone()) {
                 Ok(payload) => payload,
+                Err(error) if error.stays_reserved() => {
+                    let (queue, bytes) = (reservation.queue().clone(), reservation.popped().len());
+                    self.shared.events.emit(Event::LeftUnread { queue, bytes, reason: error.to_string() });
+                    reservation.close();
+                    continue;
+                }
                 Err(error) => {
                     let (queue, bytes) = (reservation.queue().clone(), reservation.popped().len());
                     self.shared.events.emit(Event::Quarantined { queue, bytes, reason: error.to_string() });
