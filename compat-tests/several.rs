@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use handover::dialect::{Dialect, Laravel, Think};
 use handover::events::Event;
 use handover::queue::{Queue, RedisQueue, RedisQueueOptions};
-use handover::{Context, Exception, Worker, WorkerOptions};
+use handover::{Context, Exception, Worker, WorkerOptions, php};
 use serde_json::{Value, json};
 
 use crate::support::process::{Running, command, wait_until};
@@ -30,6 +30,13 @@ fn think() -> Think {
 /// A string job in either framework's payload.
 fn string_job(job: &str, data: &Value) -> String {
     json!({"job": job, "maxTries": null, "timeout": null, "data": data, "id": "x", "attempts": 0}).to_string()
+}
+
+/// The same in Hyperf's message.
+fn message(class: &str, properties: &Value) -> String {
+    let job = php::object(class).of(properties).unwrap();
+    let job = String::from_utf8(job.write()).unwrap();
+    format!("O:28:\"Hyperf\\AsyncQueue\\JobMessage\":2:{{s:3:\"job\";{job}s:8:\"attempts\";i:0;}}")
 }
 
 type Seen = Arc<Mutex<Vec<String>>>;
@@ -71,22 +78,27 @@ async fn each_connection_keeps_its_own_rules_though_their_queues_have_one_name()
 }
 
 #[test]
-fn one_process_serves_laravel_and_think_queue_at_once() {
+fn one_process_serves_laravel_think_queue_and_hyperf_at_once() {
     let (redis, tally) = (Redis::start(), Tally::start());
-    let names: Vec<String> = (0..40).map(|n| format!("job-{n}")).collect();
+    let names: Vec<String> = (0..60).map(|n| format!("job-{n}")).collect();
     let mut connection = redis.connect(0);
     for (n, name) in names.iter().enumerate() {
         let data = json!({"name": name, "tally": tally.socket(), "seconds": 0.0});
-        let (key, job) = match n % 2 {
-            0 => ("shop_queues:default", "Counted@fire"),
-            _ => ("{queues:default}", "Counted"),
+        let (push, key, job) = match n % 3 {
+            0 => ("RPUSH", "shop_queues:default", string_job("Counted@fire", &data)),
+            1 => ("RPUSH", "{queues:default}", string_job("Counted", &data)),
+            _ => ("LPUSH", "{queue}:waiting", message("App\\Job\\Counted", &data)),
         };
-        let () = redis::cmd("RPUSH").arg(key).arg(string_job(job, &data)).query(&mut connection).unwrap();
+        let () = redis::cmd(push).arg(key).arg(job).query(&mut connection).unwrap();
     }
     let mut worker = command(worker_binary());
     let directory = tempfile::tempdir().unwrap();
     worker.current_dir(directory.path());
-    worker.arg(format!("--redis={}", redis.url(0))).args(["--prefix=shop_", "--also=think=default"]);
+    worker.arg(format!("--redis={}", redis.url(0))).args([
+        "--prefix=shop_",
+        "--also=think=default",
+        "--also=hyperf={queue}",
+    ]);
     let worker = Running::start(worker);
     wait_until("every job has ended", || tally.account(names.clone()).done == names.len());
     worker.signal("TERM");

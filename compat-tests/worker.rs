@@ -271,6 +271,7 @@ fn with_handlers(worker: Worker) -> Worker {
         })
         .handle("App\\Jobs\\Counted", async |job: Counted, _: Context| counted(job).await)
         .handle("Counted", async |job: Counted, _: Context| counted(job).await)
+        .handle("App\\Job\\Counted", async |job: Counted, _: Context| counted(job).await)
         .handle("app\\job\\Counted", async |job: Counted, _: Context| {
             counted(job).await?;
             Ok::<_, Exception>(Outcome::Deleted)
