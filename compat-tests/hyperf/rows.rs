@@ -6,6 +6,7 @@ use handover::{Dispatch, Exception, Producer};
 
 use super::of;
 use crate::conformance::{Driven, LEASE, NOW, message, speaking};
+use crate::support::process::{Finished, Running, command};
 use crate::support::redis::Redis;
 
 /// A queue of the newest version, and its Redis.
@@ -115,7 +116,7 @@ async fn row_10_a_failure_puts_the_very_bytes_at_the_head_of_the_failed_list_in_
 
 #[tokio::test]
 async fn row_16_what_was_swept_into_the_timeout_list_is_settled_no_more() {
-    let (_redis, queue) = started();
+    let (redis, queue) = started();
     let mut q = driven(&queue);
     let ways = [
         Settlement::Fail(Exception::msg("boom")),
@@ -132,7 +133,7 @@ async fn row_16_what_was_swept_into_the_timeout_list_is_settled_no_more() {
         let sizes = queue.size("q").await.unwrap();
         assert_eq!((q.sizes().await, sizes.timeout, sizes.failed), ([0, 0, 0, 0], Some(1), Some(0)));
         // As queue:reload does.
-        let moved: String = _redis.query(&["RPOPLPUSH", "q:timeout", "q:waiting"]);
+        let moved: String = redis.query(&["RPOPLPUSH", "q:timeout", "q:waiting"]);
         assert_eq!(moved, message("a", 0));
     }
 }
@@ -246,4 +247,31 @@ async fn nothing_is_pushed_into_a_channel_from_here() {
     }
     let keys: Vec<String> = redis.query(&["KEYS", "*"]);
     assert_eq!(keys, [""; 0]);
+}
+
+/// What `handover` answers to these words about this Redis.
+fn asked(redis: &Redis, words: &[&str]) -> Finished {
+    let mut command = command(env!("CARGO_BIN_EXE_handover"));
+    command.args(words).args(["--dialect", "hyperf", "--redis", &redis.url(0)]);
+    Running::start(command).finish()
+}
+
+#[test]
+fn row_17_from_the_shell_a_channel_is_looked_at_and_cleared_and_nothing_is_pushed() {
+    let redis = Redis::start();
+    for list in ["waiting", "timeout", "failed"] {
+        let _: i64 = redis.query(&["LPUSH", &format!("{{queue}}:{list}"), &message("a", 2)]);
+    }
+    let shown = asked(&redis, &["queue:inspect"]);
+    for line in ["[redis:{queue}]", "pending: 1", "timed out: 1", "failed: 1", "App\\Job\\A attempts 2"] {
+        assert!(shown.stdout.contains(line), "{line}: {}{}", shown.stdout, shown.stderr);
+    }
+    let refused = asked(&redis, &["push", "App\\Job\\A"]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.stderr.contains("push the job from the app itself"), "{}", refused.stderr);
+    let cleared = asked(&redis, &["queue:clear"]);
+    assert!(cleared.stdout.contains("Cleared 1 job from the [{queue}] queue"), "{}", cleared.stdout);
+    let mut left: Vec<String> = redis.query(&["KEYS", "*"]);
+    left.sort();
+    assert_eq!(left, ["{queue}:failed", "{queue}:timeout"]);
 }

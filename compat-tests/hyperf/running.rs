@@ -194,7 +194,7 @@ async fn rows_24_and_25_what_cannot_be_read_stays_reserved_or_is_set_aside() {
         };
         assert_eq!(texts(State::Reserved).await, reserved, "{version}");
         assert_eq!(texts(State::Quarantined).await, quarantined, "{version}");
-        let told = told.lock().unwrap();
+        let told = told.lock().unwrap().clone();
         let left = told.iter().filter(|line| line.starts_with("left: ")).count();
         assert_eq!((told.len(), left), (2, reserved.len()), "{told:?}");
         assert!(told.iter().any(|line| line.contains("an object of App\\Message")), "{told:?}");
@@ -317,4 +317,14 @@ async fn row_34_a_third_job_is_left_waiting_while_two_run() {
     assert_eq!(*seen.lock().unwrap(), [(1, 2), (1, 2)]);
     let nothing = Sizes { timeout: Some(0), failed: Some(0), ..Sizes::default() };
     assert_eq!(queue.size("{queue}").await.unwrap(), nothing);
+}
+
+#[tokio::test]
+async fn a_pool_of_php_processes_is_refused() {
+    let redis = Redis::start();
+    let queue = speaking(&redis, of("3.2.4"));
+    queue.push("{queue}", message("a", 0).as_bytes()).await.unwrap();
+    let error = worker(&queue).php(1).run().await.unwrap_err().to_string();
+    assert!(error.contains("leave --php out"), "{error}");
+    assert_eq!(standing(&queue, State::Pending).await, [(message("a", 0), None)]);
 }

@@ -119,6 +119,11 @@ fn is_falsy(value: &Value) -> bool {
     }
 }
 
+/// What is said where a pool of PHP processes is asked for.
+pub(crate) const NO_POOL: &str = "There is no pool of PHP processes for Hyperf, whose consumers are a part of its server: leave \
+    --php out, and give the jobs' classes handlers in Rust or endpoints with --http. Jobs without go back to the channel, \
+    for Hyperf's own consumers.";
+
 /// What runs in Redis. No script looks into a message.
 pub const SCRIPTS: Scripts = Scripts {
     exchange: concat!(

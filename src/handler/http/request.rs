@@ -196,6 +196,36 @@ mod tests {
     }
 
     #[test]
+    fn a_message_of_hyperf_is_its_job_or_a_method_and_its_arguments() {
+        let read = |job: &str| {
+            let message = format!(
+                "O:28:\"Hyperf\\AsyncQueue\\JobMessage\":2:{{s:3:\"job\";{job}s:8:\"attempts\";i:1;}}"
+            );
+            let payload = crate::dialect::Hyperf::new("").read(message.into()).unwrap();
+            let id = id(&payload);
+            let job = Job { connection: "redis".into(), queue: "{queue}".into(), attempts: 2, payload };
+            (id, serde_json::from_slice::<Value>(&body(&job, 3, 1_600_000_000).unwrap()).unwrap())
+        };
+        let mail = "O:16:\"App\\Job\\SendMail\":2:{s:14:\"\0*\0maxAttempts\";i:2;s:2:\"to\";s:5:\"a@b.c\";}";
+        let (id, sent) = read(mail);
+        assert_eq!(sent["type"], "App\\Job\\SendMail");
+        let command = json!({"$class": "App\\Job\\SendMail", "maxAttempts": 2, "to": "a@b.c"});
+        assert_eq!(sent["data"]["command"], command);
+        assert_eq!(sent["data"]["meta"], json!({}));
+        let other = read(&mail.replace("a@b.c", "x@y.z")).0;
+        assert_ne!(id, other, "what no uuid names is told apart by its bytes");
+        let (_, sent) = read(
+            "O:31:\"Hyperf\\AsyncQueue\\AnnotationJob\":4:{s:11:\"maxAttempts\";i:1;s:6:\"params\";a:2:{i:0;s:1:\"x\";i:1;i:3;}\
+             s:5:\"class\";s:7:\"App\\Svc\";s:6:\"method\";s:4:\"send\";}",
+        );
+        assert_eq!(sent["type"], "App\\Svc@send");
+        assert_eq!(
+            (&sent["data"]["job"], &sent["data"]["data"]),
+            (&json!("App\\Svc@send"), &json!(["x", 3]))
+        );
+    }
+
+    #[test]
     fn what_travels_in_a_wrapper_shows_its_own_class() {
         let wrapped = json!({"displayName": "App\\Mail\\Welcome", "data": {"commandName":
             "Illuminate\\Mail\\SendQueuedMailable", "command": "O:1:\"A\":0:{}"}});
