@@ -1,7 +1,7 @@
 //! Rows of Hyperf's table of observable behaviours that a queue on Redis shows.
 
 use handover::job::Settlement;
-use handover::queue::{Queue, RedisQueue, Reservation, Settling, State};
+use handover::queue::{Exchange, Queue, RedisQueue, Reservation, Settling, State};
 use handover::{Dispatch, Exception, Producer};
 
 use super::of;
@@ -209,6 +209,27 @@ async fn row_30_what_a_killed_consumer_held_goes_to_the_timeout_list_with_anybod
     q.now += 1;
     assert!(q.reserve(1).await.is_empty());
     assert_eq!(q.standing(State::Timeout).await, [message("theirs", 0), message("ours", 0)]);
+}
+
+#[tokio::test]
+async fn a_list_of_another_type_ends_the_call_before_anything_is_changed() {
+    for list in ["q:timeout", "q:failed"] {
+        let (redis, queue) = started();
+        let mut q = driven(&queue);
+        for id in ["a", "b"] {
+            q.push(&message(id, 0)).await;
+        }
+        let held = q.reserve(1).await.remove(0);
+        let _: String = redis.query(&["SET", list, "a string"]);
+        let before = ["q:waiting", "q:reserved"].map(|key| redis.query::<Vec<u8>>(&["DUMP", key]));
+        let settle = [Settling { reservation: held, settlement: Settlement::Delete }];
+        let ask = Exchange { settle: &settle, want: 1, now: NOW, lease: LEASE, ..Exchange::default() };
+        let error = queue.exchange("q", ask).await.expect_err("another type").to_string();
+        assert!(error.contains("WRONGTYPE"), "{error}");
+        let after = ["q:waiting", "q:reserved"].map(|key| redis.query::<Vec<u8>>(&["DUMP", key]));
+        assert_eq!(before, after, "{list}");
+        close(settle.into_iter().map(|settling| settling.reservation).collect());
+    }
 }
 
 #[tokio::test]

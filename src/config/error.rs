@@ -158,7 +158,7 @@ pub enum Error {
     NoHyperfPool,
     /// A cluster keeps the keys of such a queue on several servers.
     #[error(
-        "The queue [{queue}] is on a cluster, where the keys of a queue have to share a slot: before Laravel 13.5 its name has to be in braces, as in [{{{queue}}}]."
+        "The queue [{queue}] is on a cluster, where the keys of a queue have to share a slot: its name has to be in braces, as in [{{{queue}}}] (Laravel puts them there itself from 13.5 on)."
     )]
     Untagged {
         /// The queue.
