@@ -328,3 +328,31 @@ async fn a_pool_of_php_processes_is_refused() {
     assert!(error.contains("leave --php out"), "{error}");
     assert_eq!(standing(&queue, State::Pending).await, [(message("a", 0), None)]);
 }
+
+/// The intended difference to two equal messages in flight, which share one reservation in stock, so that one of them may
+/// be lost: here they run one after the other.
+#[tokio::test]
+async fn equal_messages_all_run_one_after_the_other() {
+    let redis = Redis::start();
+    let queue = speaking(&redis, of("3.2.4"));
+    let equal = vec![limited(0, 0).into_bytes(); 100];
+    queue.push_all("{queue}", &equal).await.unwrap();
+    queue.push("{queue}", limited(1, 0).as_bytes()).await.unwrap();
+    let (ran, running) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let count = ran.clone();
+    let run = move |_: serde_json::Value, ctx: Context| {
+        let (count, running) = (count.clone(), running.clone());
+        async move {
+            count.fetch_add(1, Ordering::SeqCst);
+            if ctx.job().payload.max_tries() == Some(1) {
+                assert_eq!(running.fetch_add(1, Ordering::SeqCst), 0, "two at once");
+                tokio::task::yield_now().await;
+                running.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+    };
+    worker(&queue).handle(CLASS, run).drain().await.unwrap();
+    assert_eq!(ran.load(Ordering::SeqCst), 101);
+    let nothing = Sizes { timeout: Some(0), failed: Some(0), ..Sizes::default() };
+    assert_eq!(queue.size("{queue}").await.unwrap(), nothing);
+}
