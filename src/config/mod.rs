@@ -251,10 +251,11 @@ impl Config {
                  that time, and PHP workers take a job that runs longer a second time. Ten seconds is little already."
             ));
         }
-        if app.is_none() && dialect.keys(default_queue).failed.is_none() {
+        if app.is_none() && !dialect.keeps_failed() {
             warnings
                 .push("There is no app to say where failed jobs are kept: they are kept nowhere.".to_owned());
         }
+        let keeps_failed = dialect.keeps_failed();
         let mut config = Config {
             queues,
             default_queue: default_queue.to_owned(),
@@ -265,7 +266,7 @@ impl Config {
             expire_reservations: !app.is_some_and(|app| app.horizon && app.retry_after.is_none()),
             max_payload: low.number("max-payload", 128 << 20)?,
             options,
-            failed: failed(app, directory),
+            failed: if keeps_failed { Failed::Null } else { failed(app, directory) },
             php,
             #[cfg(feature = "http")]
             http: http::routes(low, &[])?,

@@ -7,7 +7,7 @@
 //! | `uuid`, `connection`, `queue` | the payload's uuid (null before Laravel 7), the connection's and the queue's name |
 //! | `attempts`, `maxTries` | the number of this attempt, 1 for the first; how many there are, 0 for no limit |
 //! | `command` | of an object job: the command as [`Value::to_json`](crate::php::Value::to_json) shows it |
-//! | `job`, `data` | of a string job: `Class@method`, and what it was pushed with; of a method that a message of Hyperf calls, its arguments in a list |
+//! | `job`, `data` | of a string job: `Class@method`, and what it was pushed with, or a list of the method's arguments (Hyperf) |
 //! | `meta` | the payload's fields that Laravel itself does not write |
 
 use chrono::{DateTime, SecondsFormat};
@@ -127,9 +127,10 @@ fn body(job: &Job, max_tries: i64, now: i64) -> Result<Vec<u8>, Exception> {
     serde_json::to_vec(&body).map_err(Exception::from)
 }
 
-/// The class of the job; of a method that a message calls, that too; of a listener, mailable or notification, which travel in a wrapper of the framework, its own.
+/// The class of the job, and the method that a message calls; of a listener, mailable or notification, which travel in a
+/// wrapper of the framework, its own.
 fn kind(payload: &Payload) -> &str {
-    if payload.arguments().is_some() {
+    if payload.is_call() {
         return payload.name();
     }
     let class = payload.class().unwrap_or_default();
