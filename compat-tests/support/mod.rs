@@ -11,6 +11,7 @@ pub mod laravel;
 pub mod ports;
 pub mod process;
 pub mod proxy;
+pub mod recording;
 pub mod redis;
 pub mod sentinel;
 pub mod snapshot;

@@ -255,7 +255,7 @@ impl Config {
                  that time, and PHP workers take a job that runs longer a second time. Ten seconds is little already."
             ));
         }
-        if app.is_none() && dialect.keys(default_queue).failed.is_none() {
+        if app.is_none() && !dialect.keeps_failed() {
             warnings
                 .push("There is no app to say where failed jobs are kept: they are kept nowhere.".to_owned());
         }
@@ -487,7 +487,8 @@ fn larger<'a>(backoff: &'a str, delay: &'a str) -> &'a str {
 }
 
 fn failed(app: Option<&App>, dialect: &Dialect, directory: &Path) -> Failed {
-    let Some(app) = app else { return Failed::Null };
+    // Kept beside the queue, in the same step.
+    let Some(app) = app.filter(|_| !dialect.keeps_failed()) else { return Failed::Null };
     let AppFailed { driver, table, database, path, limit, locks } = &app.failed;
     let key = match driver.as_str() {
         "database-uuids" => Some(KeyedBy::Uuid),

@@ -69,7 +69,7 @@ impl Hyperf {
         let Some(message) = Message::read(&raw) else {
             let read = php::parse(&raw);
             let problem = match &read {
-                Err(error) => format!("no value that unserialize() takes: {error}"),
+                Err(error) => format!("unserialize() cannot read it{}", place(error)),
                 Ok(value) => match value.class() {
                     Some(class) => format!("an object of {class}"),
                     None => "no object".to_owned(),
@@ -79,7 +79,10 @@ impl Hyperf {
             return Err(PayloadError::no_message(problem, is_read_as_nothing && self.leaves_unreadable()));
         };
         let job = php::Limits::default().parse_part(message.job, message.slot()).map_err(|error| {
-            PayloadError::no_message(format!("its job is unreadable: {error}"), self.leaves_unreadable())
+            PayloadError::no_message(
+                format!("its job is unreadable{}", place(&error)),
+                self.leaves_unreadable(),
+            )
         })?;
         let max_tries = job.get("maxAttempts").and_then(Value::as_int).map(|most| self.max_tries(most));
         Payload::of_message(raw.clone(), job, message.attempts, max_tries)
@@ -106,6 +109,11 @@ impl Hyperf {
     }
 }
 
+/// Where bytes are wrong, without the bytes themselves: they may be secret, and this is logged.
+fn place(error: &php::Error) -> String {
+    error.offset().map_or_else(String::new, |offset| format!(", from byte {offset} on"))
+}
+
 /// What PHP takes for false.
 fn is_falsy(value: &Value) -> bool {
     match value {
@@ -118,6 +126,11 @@ fn is_falsy(value: &Value) -> bool {
         _ => false,
     }
 }
+
+/// What is said where a pool of PHP processes is asked for.
+pub(crate) const NO_POOL: &str = "There is no pool of PHP processes for Hyperf, whose consumers are a part of its server: leave \
+    --php out, and give the jobs' classes handlers in Rust or endpoints with --http. Jobs without go back to the channel, \
+    for Hyperf's own consumers.";
 
 /// What runs in Redis. No script looks into a message.
 pub const SCRIPTS: Scripts = Scripts {
@@ -221,7 +234,7 @@ mod tests {
             assert_eq!((payload.name(), payload.handler()), ("App\\Svc@send", Some("App\\Svc@send")));
             assert_eq!((payload.class(), payload.max_tries()), (Some("App\\Svc"), Some(2)));
             assert_eq!(payload.data().unwrap().get(), r#"["a@b.c",{"y":1}]"#);
-            assert!(payload.command().is_none() && payload.arguments().is_some());
+            assert!(payload.command().is_none() && payload.is_call());
         }
     }
 
@@ -243,6 +256,29 @@ mod tests {
         }
         let outward = Hyperf::new("").read(message("O:1:\"A\":1:{s:1:\"m\";r:1;}")).unwrap_err();
         assert!(outward.to_string().contains("its job is unreadable"), "{outward}");
+    }
+
+    #[test]
+    fn references_in_arguments_lead_to_what_they_meant() {
+        let call = "O:31:\"Hyperf\\AsyncQueue\\AnnotationJob\":3:{s:5:\"class\";s:7:\"App\\Svc\";s:6:\"method\";s:4:\"send\";\
+                    s:6:\"params\";a:2:{i:0;O:8:\"stdClass\":1:{s:1:\"n\";i:7;}i:1;r:6;}}";
+        #[derive(serde::Deserialize)]
+        struct N {
+            n: i64,
+        }
+        let payload = read(call);
+        let (first, second) = payload.arguments::<(N, N)>().unwrap().unwrap();
+        assert_eq!((first.n, second.n), (7, 7));
+        let shown = r#"[{"$class":"stdClass","n":7},{"$class":"stdClass","n":7}]"#;
+        assert_eq!(payload.data().unwrap().get(), shown);
+    }
+
+    #[test]
+    fn an_error_does_not_repeat_the_message() {
+        for raw in ["secret".into(), message("O:1:\"A\":1:{s:6:\"secret\"")] {
+            let error = Hyperf::new("").read(raw).unwrap_err().to_string();
+            assert!(!error.contains("secret") && error.contains("from byte"), "{error}");
+        }
     }
 
     #[test]

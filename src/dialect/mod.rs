@@ -67,6 +67,14 @@ impl Dialect {
         }
     }
 
+    /// True where failed jobs stay beside their queue, in the step that removes them: nothing else is to record them.
+    pub fn keeps_failed(&self) -> bool {
+        match self {
+            Dialect::Laravel(_) | Dialect::Think(_) => false,
+            Dialect::Hyperf(_) => true,
+        }
+    }
+
     /// What runs in Redis.
     pub fn scripts(&self) -> &'static Scripts {
         match self {

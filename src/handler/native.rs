@@ -56,7 +56,7 @@ fn argument<T: DeserializeOwned>(job: &Job) -> Result<T, Exception> {
             php::from_value(value).map_err(|error| named(error.to_string()))
         }
         None if let Some(arguments) = job.payload.arguments() => {
-            php::from_value(arguments).map_err(|error| named(error.to_string()))
+            arguments.map_err(|error| named(error.to_string()))
         }
         None => {
             let data = job.payload.data().map_or("null", |data| data.get());

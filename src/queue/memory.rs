@@ -243,7 +243,7 @@ impl Queue for MemoryQueue {
     fn exchange<'a>(&'a self, queue: &'a str, ask: Exchange<'a>) -> BoxFuture<'a, Result<Exchanged, Error>> {
         Box::pin(async move {
             let taking = self.taking(queue, ask.token);
-            let keeps_failed = self.0.dialect.keys(queue).failed.is_some();
+            let keeps_failed = self.0.dialect.keeps_failed();
             let done = self.with(queue, |lists| {
                 let mut done = Exchanged::default();
                 let mut back = Vec::new();

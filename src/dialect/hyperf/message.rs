@@ -135,12 +135,14 @@ fn last_number(bytes: &[u8]) -> Option<(&[u8], i64)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const JOB: &str = "O:16:\"App\\Job\\SendMail\":3:{s:14:\"\0*\0maxAttempts\";i:2;s:2:\"to\";s:5:\"a@b.c\";s:4:\"user\";N;}";
 
     /// The six shapes of one job with this count.
-    pub(crate) fn shapes(job: &str, attempts: i64) -> [String; 6] {
+    fn shapes(job: &str, attempts: i64) -> [String; 6] {
         let inner = format!("a:2:{{i:0;{job}i:1;i:{attempts};}}");
         [
             format!(
@@ -198,6 +200,34 @@ mod tests {
             "garbage".to_owned(),
         ] {
             assert_eq!(Message::read(odd.as_bytes()), None, "{odd:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stands_in_the_place_of_the_job_comes_back_byte_for_byte(
+            job in "\\PC{0,40}", attempts in any::<i64>(), other in any::<i64>()
+        ) {
+            for bytes in shapes(&job, attempts) {
+                let message = Message::read(bytes.as_bytes()).expect("a message");
+                prop_assert_eq!((message.job, message.attempts), (job.as_bytes(), attempts));
+                let counted = message.counted(other);
+                let again = Message::read(&counted).expect("a message");
+                prop_assert_eq!((again.job, again.attempts), (job.as_bytes(), other));
+                prop_assert_eq!(again.counted(attempts), bytes.as_bytes());
+            }
+        }
+
+        #[test]
+        fn no_bytes_are_read_as_another_message(at in any::<prop::sample::Index>(), change in any::<u8>()) {
+            for bytes in shapes(JOB, 12) {
+                let mut changed = bytes.into_bytes();
+                let at = at.index(changed.len());
+                changed[at] = change;
+                if let Some(message) = Message::read(&changed) {
+                    prop_assert_eq!(message.counted(message.attempts), changed);
+                }
+            }
         }
     }
 }
