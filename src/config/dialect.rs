@@ -4,6 +4,7 @@
 
 use super::{Error, Low};
 use crate::dialect::Think;
+use crate::worker::WorkerOptions;
 
 /// think-queue in the version that was named; nothing where it is Laravel.
 pub(super) fn think(low: &Low) -> Result<Option<Think>, Error> {
@@ -31,9 +32,14 @@ pub(super) fn think(low: &Low) -> Result<Option<Think>, Error> {
     Ok(Some(Think::new("").version(version)))
 }
 
-/// Its defaults of `--tries` and `--timeout`: before version 3 a job may run as long as it likes.
-pub(super) fn defaults(think: &Think) -> (i64, i64) {
-    (0, if think.version >= (3, 0, 0) { 60 } else { 0 })
+/// The options that it has where nothing is typed. Before version 3 a job may run as long as it likes, a worker runs one
+/// job unless `--daemon` is given, and ends with exit code 0 for its memory, too.
+pub(super) fn defaults(think: &Think) -> WorkerOptions {
+    let stock = WorkerOptions { tries: 0, ..WorkerOptions::default() };
+    match think.version >= (3, 0, 0) {
+        true => stock,
+        false => WorkerOptions { timeout: 0, once: true, memory_status: 0, ..stock },
+    }
 }
 
 #[cfg(test)]

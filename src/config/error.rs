@@ -148,6 +148,9 @@ pub enum Error {
         /// What was given.
         given: String,
     },
+    /// A framework without `queue:restart`.
+    #[error("The --restart-key option means nothing here: this framework has no queue:restart.")]
+    NoRestart,
     /// A ThinkPHP app is not read.
     #[error(
         "The configuration of a ThinkPHP app is not read yet: name its Redis with --redis, as in redis://127.0.0.1:6379/0, and its queues with --queue."

@@ -14,6 +14,7 @@ pub mod flags;
 #[cfg(feature = "http")]
 mod http;
 mod low;
+mod restart;
 mod start;
 mod tree;
 mod url;
@@ -30,6 +31,7 @@ pub use error::Error;
 #[cfg(feature = "http")]
 pub use http::HttpRoute;
 pub use low::{Low, Source};
+pub use restart::Restart;
 
 #[cfg(fuzzing)]
 pub use var_export::property as fuzzing;
@@ -74,6 +76,8 @@ pub struct Config {
     pub signing: crate::handler::Signing,
     /// Where failed jobs are kept.
     pub failed: Failed,
+    /// The cache item of `queue:restart`, where one was named.
+    pub restart: Option<Restart>,
     /// Where health is asked for.
     pub health: Option<String>,
     /// The app's timezone, for `failed_at`.
@@ -214,7 +218,7 @@ impl Config {
         let default_queue = app.map_or("default", |app| &app.queue);
         let configured = app.and_then(|app| app.retry_after);
         let think = dialect::think(low)?;
-        let defaults = think.as_ref().map_or((1, 60), dialect::defaults);
+        let defaults = think.as_ref().map_or_else(WorkerOptions::default, dialect::defaults);
         let options = options(low, configured.unwrap_or(60), defaults)?;
         // PHP takes a zone's name in any case.
         let timezone = |name: Option<&str>| name.and_then(|name| Tz::from_str_insensitive(name).ok());
@@ -250,7 +254,6 @@ impl Config {
             queues,
             default_queue: default_queue.to_owned(),
             redis: RedisUrl(redis),
-            dialect,
             migration_batch_size: app
                 .and_then(|app| app.migration_batch_size)
                 .and_then(|size| size.try_into().ok()),
@@ -263,6 +266,7 @@ impl Config {
             http: http::routes(low, &[])?,
             #[cfg(feature = "http")]
             signing: http::signing(low),
+            restart: restart::named(low, &dialect)?,
             health: low.get("health").map(str::to_owned),
             timezone: zone,
             output_timezone: timezone(app.and_then(|app| app.output_timezone.as_deref())).unwrap_or(zone),
@@ -271,8 +275,10 @@ impl Config {
                 quiet: low.is_on("quiet"),
                 verbosity: low.number("verbose", 0)?,
                 ansi: if low.is_on("no-ansi") { Some(false) } else { low.is_on("ansi").then_some(true) },
+                lines: dialect.lines(),
             },
             app: app.cloned(),
+            dialect,
             sources: Vec::new(),
             warnings,
             connection,
@@ -347,8 +353,8 @@ fn seconds(low: &Low, name: &'static str, default: f64) -> Result<Duration, Erro
     })
 }
 
-/// `defaults` are those of tries and timeout.
-fn options(low: &Low, retry_after: i64, defaults: (i64, i64)) -> Result<WorkerOptions, Error> {
+/// `defaults` are the framework's: what is not typed, and what nobody types.
+fn options(low: &Low, retry_after: i64, defaults: WorkerOptions) -> Result<WorkerOptions, Error> {
     let seconds = |name, default| seconds(low, name, default);
     let lease: Option<i64> = low.optional("lease")?;
     if let Some(lease) = lease.filter(|lease| *lease < 10) {
@@ -365,17 +371,18 @@ fn options(low: &Low, retry_after: i64, defaults: (i64, i64)) -> Result<WorkerOp
         return Err(Error::OutOfRange { name: "timeout-release", must: "must be now or lease", given });
     }
     Ok(WorkerOptions {
-        tries: low.number("tries", defaults.0)?,
+        tries: low.number("tries", defaults.tries)?,
         backoff: larger(low.get("backoff").unwrap_or("0"), low.get("delay").unwrap_or("0")).to_owned(),
-        timeout: low.number("timeout", defaults.1)?,
+        timeout: low.number("timeout", defaults.timeout)?,
         sleep: seconds("sleep", 3.0)?,
         rest: seconds("rest", 0.0)?,
-        once: low.is_on("once"),
+        once: low.is_on("once") || defaults.once && !low.is_on("daemon"),
         stop_when_empty: low.is_on("stop-when-empty"),
         stop_when_empty_for: seconds("stop-when-empty-for", 0.0)?,
         max_jobs: low.number("max-jobs", 0)?,
         max_time: seconds("max-time", 0.0)?,
         memory: low.optional("memory")?,
+        memory_status: defaults.memory_status,
         concurrency,
         retry_after,
         lease,
@@ -519,7 +526,8 @@ mod tests {
             ("sleep", "-1", "must be a number of seconds, [-1] given"),
             ("timeout-release", "soon", "must be now or lease, [soon] given"),
         ] {
-            let error = options(&low(&[(option, value)]), 60, (1, 60)).unwrap_err().to_string();
+            let error =
+                options(&low(&[(option, value)]), 60, WorkerOptions::default()).unwrap_err().to_string();
             assert!(error.contains(told), "{error}");
         }
     }

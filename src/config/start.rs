@@ -80,6 +80,10 @@ impl Worker {
             let worker = worker.signing(config.signing.clone());
             routes.fold(worker, |worker, (pattern, endpoint)| worker.http(pattern, endpoint.clone()))
         };
+        let worker = match &config.restart {
+            Some(restart) => worker.restart_key(restart.key()?),
+            None => worker,
+        };
         #[cfg(feature = "health")]
         let worker = match &config.health {
             Some(address) => worker.health_at(address),

@@ -3,6 +3,8 @@
 //! A framework is one file here, the head of its scripts and its tests. Counterpart in PHP: the queue class of each.
 
 pub mod laravel;
+mod lines;
+mod restart;
 mod rules;
 mod shape;
 pub mod think;
@@ -11,6 +13,8 @@ mod wire;
 use bytes::Bytes;
 
 pub use laravel::Laravel;
+pub use lines::{Line, Lines, Part, Wording};
+pub use restart::RestartItem;
 pub use rules::Rules;
 pub use shape::{Backoff, Refusal, Shape};
 pub use think::Think;
@@ -84,6 +88,22 @@ impl Dialect {
         match self {
             Dialect::Laravel(_) => Payload::parse(raw),
             Dialect::Think(think) => think.read(raw),
+        }
+    }
+
+    /// What a worker prints of its jobs.
+    pub fn lines(&self) -> Lines {
+        match self {
+            Dialect::Laravel(_) => Lines::Artisan,
+            Dialect::Think(think) => Lines::Worded(think.lines()),
+        }
+    }
+
+    /// The cache item of `queue:restart`, where the framework has one.
+    pub fn restart_item(&self) -> Option<RestartItem> {
+        match self {
+            Dialect::Laravel(_) => Some(restart::LARAVEL),
+            Dialect::Think(think) => Some(think.restart_item()),
         }
     }
 

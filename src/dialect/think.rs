@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::laravel::has_hash_tag;
 use super::wire::json_scripts;
-use super::{Counting, Keys, Rules, Scripts};
+use super::{Counting, Keys, RestartItem, Rules, Scripts, Wording, lines, restart};
 use crate::job::{Payload, PayloadError};
 
 /// How one ThinkPHP app speaks to Redis.
@@ -86,6 +86,19 @@ impl Think {
                 format!("{namespace}\\{}\\job\\{name}@{method}", module.to_ascii_lowercase())
             }
             None => format!("{namespace}\\job\\{name}@{method}"),
+        }
+    }
+
+    /// What a worker of this version prints of its jobs.
+    pub fn lines(&self) -> &'static Wording {
+        if self.version >= (3, 0, 0) { &lines::THINK } else { &lines::THINK_OLD }
+    }
+
+    /// The cache item of `queue:restart`: 2.0.3 is of the line of 1, on ThinkPHP 5.0.
+    pub fn restart_item(&self) -> RestartItem {
+        match self.version < (2, 0, 0) || self.version == (2, 0, 3) {
+            true => restart::THINK_5_0,
+            false => restart::THINK,
         }
     }
 

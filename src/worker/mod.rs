@@ -20,7 +20,6 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
-#[cfg(feature = "health")]
 use tokio_util::task::AbortOnDropHandle;
 
 pub use health::{Health, Report, Waiting};
@@ -28,7 +27,7 @@ pub use options::WorkerOptions;
 pub use stop::StopReason;
 
 use crate::clock::Clock;
-use crate::control;
+use crate::control::{self, RestartKey};
 use crate::dialect::Rules;
 use crate::events::{Event, Events};
 use crate::failed::{FailedJobStore, NullStore};
@@ -65,6 +64,8 @@ pub(crate) struct Shared {
     pub(crate) pool: OnceLock<Pool>,
     /// Asked after `queue:restart`: whether this worker would be started otherwise now.
     pub(crate) settings_changed: Option<Box<dyn Fn() -> bool + Send + Sync>>,
+    /// The cache item of `queue:restart`, where it is watched.
+    pub(crate) restart: Option<RestartKey>,
     pub(crate) health: Health,
     /// Where health is asked for.
     #[cfg(feature = "health")]
@@ -133,6 +134,7 @@ impl Worker {
             php: PoolOptions::default(),
             pool: OnceLock::new(),
             settings_changed: None,
+            restart: None,
             health: Health::new(),
             #[cfg(feature = "health")]
             health_at: None,
@@ -282,6 +284,14 @@ impl Worker {
         self
     }
 
+    /// Where the app's cache keeps the item of `queue:restart`: once it changes the worker finishes what runs and stops.
+    /// Not looked at with `--once`.
+    #[must_use]
+    pub fn restart_key(mut self, key: RestartKey) -> Self {
+        self.0.restart = Some(key);
+        self
+    }
+
     /// How the worker stands, for as long as somebody keeps this.
     pub fn health(&self) -> Health {
         self.0.health.clone()
@@ -339,7 +349,8 @@ impl Worker {
                 self.0.app_store
             )));
         }
-        let signals = control::signals()?;
+        let (tell, told) = mpsc::unbounded_channel();
+        control::signals(&tell)?;
         #[cfg(feature = "health")]
         let _serving = match &self.0.health_at {
             None => None,
@@ -354,7 +365,14 @@ impl Worker {
                 Some(AbortOnDropHandle::new(serving))
             }
         };
-        Ok(self.work(signals).await)
+        let _watching = match self.0.restart.clone().filter(|_| !self.0.options.once) {
+            None => None,
+            Some(key) => {
+                let known = key.at_start().await;
+                Some(AbortOnDropHandle::new(tokio::spawn(key.watch(known, tell))))
+            }
+        };
+        Ok(self.work(told).await)
     }
 
     /// Works until the queues are empty and nothing runs, deaf to signals: for tests of handlers.

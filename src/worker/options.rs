@@ -29,8 +29,10 @@ pub struct WorkerOptions {
     pub max_jobs: u64,
     /// Stop after this long; zero is never.
     pub max_time: Duration,
-    /// Stop, with exit code 12, once this process holds so many megabytes; `None` is no limit.
+    /// Stop once this process holds so many megabytes; `None` is no limit.
     pub memory: Option<u64>,
+    /// The exit code of that: 12, but 0 before think-queue 3.
+    pub memory_status: u8,
     /// Jobs that run at once.
     pub concurrency: usize,
     /// The connection's `retry_after` in seconds.
@@ -57,6 +59,7 @@ impl Default for WorkerOptions {
             max_jobs: 0,
             max_time: Duration::ZERO,
             memory: None,
+            memory_status: 12,
             concurrency: 16,
             retry_after: 60,
             lease: None,
