@@ -6,11 +6,17 @@ mod clear;
 mod decode;
 mod doctor;
 mod encode;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+mod failed;
 mod health;
 mod inspect;
 mod push;
+mod restart;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+mod table;
 mod work;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
@@ -32,15 +38,28 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
         .subcommand(inspect::command())
         .subcommand(health::command())
         .subcommand(push::command())
+        .subcommand(restart::command())
         .subcommand(decode::command())
         .subcommand(encode::command())
         .subcommand(doctor::command());
+    #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+    let root = root.subcommands(failed::commands());
     match root.get_matches().subcommand() {
         Some(("queue:work", matches)) => work::run(&flags::typed(matches)).await,
         Some(("queue:clear", matches)) => clear::run(matches).await,
         Some(("queue:inspect", matches)) => inspect::run(matches).await,
         Some(("health", matches)) => health::run(matches).await,
         Some(("push", matches)) => push::run(matches).await,
+        Some(("queue:restart", matches)) => restart::run(matches).await,
+        #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+        Some((name @ ("queue:failed" | "queue:retry" | "queue:forget" | "queue:flush"), matches)) => {
+            match name {
+                "queue:failed" => failed::list(matches).await,
+                "queue:retry" => failed::retry(matches).await,
+                "queue:forget" => failed::forget(matches).await,
+                _ => failed::flush(matches).await,
+            }
+        }
         Some(("php:decode", matches)) => decode::run(matches),
         Some(("php:encode", _)) => encode::run(),
         Some(("doctor", matches)) => doctor::run(matches).await,
@@ -82,14 +101,29 @@ fn reaching(command: Command) -> Command {
         )
 }
 
+/// Options of these commands that are `queue:work`'s, too.
+const OPTIONS: [&str; 10] = [
+    "connection",
+    "queue",
+    "app",
+    "dialect",
+    "dialect-version",
+    "redis",
+    "prefix",
+    "config",
+    "failed-jobs",
+    "restart-key",
+];
+
 /// What was typed of these options, and the environment's.
 fn typed(matches: &ArgMatches) -> anyhow::Result<Low> {
     let mut low = Low::default();
     if matches.get_flag("guess-config") {
         low.flag("guess-config", "1");
     }
-    for name in ["connection", "queue", "app", "dialect", "dialect-version", "redis", "prefix", "config"] {
-        if let Some(value) = matches.get_one::<String>(name) {
+    for name in OPTIONS {
+        // Not every command has the last ones.
+        if let Ok(Some(value)) = matches.try_get_one::<String>(name) {
             low.flag(name, value);
         }
     }
@@ -106,4 +140,17 @@ fn reached(matches: &ArgMatches) -> anyhow::Result<(RedisQueue, Config)> {
     let dialect = config.dialect.clone();
     let queue = RedisQueue::new(Redis::new(&config.redis)?, dialect, RedisQueueOptions::default());
     Ok((queue, config))
+}
+
+/// Colours of a terminal, by their codes.
+const GREEN: &str = "32";
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+const WHITE_ON_RED: &str = "37;41";
+
+/// One line on stdout, in this colour where that is a terminal.
+fn say(colour: &str, text: &str) {
+    match std::io::stdout().is_terminal() {
+        true => println!("\x1b[{colour}m{text}\x1b[0m"),
+        false => println!("{text}"),
+    }
 }

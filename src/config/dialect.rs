@@ -3,7 +3,8 @@
 //! Never guesses: without the option it is Laravel. Counterpart in PHP: none; there the installed package decides.
 
 use super::{Error, Low};
-use crate::dialect::Think;
+use crate::dialect::{Dialect, Think};
+use crate::failed::KeyedBy;
 use crate::worker::WorkerOptions;
 
 /// think-queue in the version that was named; nothing where it is Laravel.
@@ -39,6 +40,16 @@ pub(super) fn defaults(think: &Think) -> WorkerOptions {
     match think.version >= (3, 0, 0) {
         true => stock,
         false => WorkerOptions { timeout: 0, once: true, memory_status: 0, ..stock },
+    }
+}
+
+/// Its table of failed jobs: what names a row, and the column that says when; nothing where it keeps none.
+pub(super) fn failed_table(dialect: &Dialect) -> Option<(KeyedBy, &'static str)> {
+    match dialect {
+        Dialect::Laravel(_) => Some((KeyedBy::Uuid, "failed_at")),
+        Dialect::Think(think) if think.version >= (3, 0, 3) => Some((KeyedBy::Id, "fail_time")),
+        Dialect::Think(think) if think.version >= (3, 0, 0) => Some((KeyedBy::Id, "failed_at")),
+        Dialect::Think(_) => None,
     }
 }
 

@@ -148,6 +148,16 @@ pub enum Error {
         /// What was given.
         given: String,
     },
+    /// `--failed-jobs` names no table.
+    #[error(
+        "The --failed-jobs option must be a URL of a database, such as mysql://user:password@host/database, pgsql://user:password@host/database or sqlite:///var/app.db; its query may hold table, charset, unix_socket, sslmode and sslrootcert."
+    )]
+    FailedJobs,
+    /// A framework without a table of failed jobs.
+    #[error(
+        "The --failed-jobs option means nothing here: this framework keeps no failed jobs in a database."
+    )]
+    KeepsNoFailedJobs,
     /// A framework without `queue:restart`.
     #[error("The --restart-key option means nothing here: this framework has no queue:restart.")]
     NoRestart,

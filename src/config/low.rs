@@ -99,6 +99,12 @@ pub(super) const OPTIONS: &[Known] = &[
         "Answer GET /health there: 200 while the worker gets on [default: nowhere]",
     ),
     known(
+        "failed-jobs",
+        Some("URL"),
+        "The table of failed jobs, in place of the app's: mysql://user:password@host/database, pgsql:// or \
+         sqlite:///file; ?table= where it is not failed_jobs",
+    ),
+    known(
         "restart-key",
         Some("WHERE"),
         "The app's cache, where queue:restart leaves its time: redis://host/0, with ?key= where the cache has a prefix \

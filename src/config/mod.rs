@@ -8,6 +8,7 @@ mod dialect;
 mod dotenv;
 mod doubts;
 mod error;
+mod failed;
 mod file;
 #[cfg(feature = "cli")]
 pub mod flags;
@@ -124,6 +125,8 @@ pub enum Failed {
         table: String,
         /// What names its rows.
         key: KeyedBy,
+        /// The column that says when.
+        time_column: &'static str,
     },
     /// In a JSON file.
     File {
@@ -246,9 +249,13 @@ impl Config {
                  that time, and PHP workers take a job that runs longer a second time. Ten seconds is little already."
             ));
         }
-        if app.is_none() {
+        let failed = match failed::typed(low, &dialect)? {
+            Some(typed) => typed,
+            None => failed(app, directory),
+        };
+        if app.is_none() && failed == Failed::Null {
             warnings
-                .push("There is no app to say where failed jobs are kept: they are kept nowhere.".to_owned());
+                .push("There is no app to say where failed jobs are kept: they are kept nowhere. --failed-jobs names a table.".to_owned());
         }
         let mut config = Config {
             queues,
@@ -260,7 +267,7 @@ impl Config {
             expire_reservations: !app.is_some_and(|app| app.horizon && app.retry_after.is_none()),
             max_payload: low.number("max-payload", 128 << 20)?,
             options,
-            failed: failed(app, directory),
+            failed,
             php,
             #[cfg(feature = "http")]
             http: http::routes(low, &[])?,
@@ -486,7 +493,8 @@ fn failed(app: Option<&App>, directory: &Path) -> Failed {
             for server in servers.iter_mut().filter(|_| driver == sql::Driver::Sqlite) {
                 server.database = directory.join(&server.database).display().to_string();
             }
-            Failed::Database { driver, servers, table: format!("{}{table}", database.prefix), key }
+            let table = format!("{}{table}", database.prefix);
+            Failed::Database { driver, servers, table, key, time_column: "failed_at" }
         }
         (_, Some(_), None) => {
             Failed::App(format!("{driver} on {}", database.driver.as_deref().unwrap_or("no database")))
