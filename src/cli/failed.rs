@@ -125,6 +125,11 @@ fn kept(matches: &ArgMatches) -> anyhow::Result<Kept> {
                 "think-queue {major}.{minor}.{patch} keeps no failed jobs; its first version that does is 3.0"
             )
         }
+        Dialect::Hyperf(_) => {
+            bail!(
+                "async-queue keeps its failed messages in Redis: see queue:info, queue:reload and queue:flush"
+            )
+        }
         Dialect::Laravel(_) => {
             bail!("the failed jobs of a Laravel app are in artisan's hands: php artisan queue:failed")
         }

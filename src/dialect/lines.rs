@@ -1,9 +1,9 @@
 //! What a framework's worker prints of its jobs, as data: one line for each thing that happens to one.
 //!
 //! Never prints. Counterpart in PHP: `writeOutput` of `Illuminate\Queue\Console\WorkCommand` and
-//! `think\queue\command\Work`.
+//! `think\queue\command\Work`, and `Hyperf\AsyncQueue\Listener\QueueHandleListener`.
 
-use Part::{Date, Id, Job, Text};
+use Part::{Date, Exception, Id, Job, Text};
 
 /// How job lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +73,18 @@ pub(super) const THINK_OLD: Wording = Wording {
     released: None,
     failed: think(&[Text("Failed:")], WHITE_ON_RED),
 };
+
+/// async-queue, of whose lines a logger makes what it likes.
+pub(super) const HYPERF: Wording = Wording {
+    processing: hyperf(&[Text("["), Date, Text("] Processing "), Job, Text(".")]),
+    processed: hyperf(&[Text("["), Date, Text("] Processed "), Job, Text(".")]),
+    released: hyperf(&[Text("["), Date, Text("] Retried "), Job, Text(".")]),
+    failed: hyperf(&[Text("["), Date, Text("] Failed "), Job, Text(".\n"), Exception]),
+};
+
+const fn hyperf(plain: &'static [Part]) -> Option<Line> {
+    Some(Line { painted: &[], colours: "", plain })
+}
 
 const fn think(painted: &'static [Part], colours: &'static str) -> Option<Line> {
     Some(Line { painted, colours, plain: &[Text(" "), Job] })

@@ -2,6 +2,7 @@
 //!
 //! A framework is one file here, the head of its scripts and its tests. Counterpart in PHP: the queue class of each.
 
+pub mod hyperf;
 pub mod laravel;
 mod lines;
 mod restart;
@@ -12,13 +13,14 @@ mod wire;
 
 use bytes::Bytes;
 
+pub use hyperf::Hyperf;
 pub use laravel::Laravel;
 pub use lines::{Line, Lines, Part, Wording};
 pub use restart::RestartItem;
 pub use rules::Rules;
 pub use shape::{Backoff, Refusal, Shape};
 pub use think::Think;
-pub use wire::{Counting, Keys, Scripts};
+pub use wire::{Counting, Keys, Oldest, Scripts};
 
 use crate::job::{Payload, PayloadError};
 
@@ -29,6 +31,8 @@ pub enum Dialect {
     Laravel(Laravel),
     /// think-queue of ThinkPHP.
     Think(Think),
+    /// async-queue of Hyperf.
+    Hyperf(Hyperf),
 }
 
 impl Dialect {
@@ -37,6 +41,7 @@ impl Dialect {
         match self {
             Dialect::Laravel(laravel) => laravel.keys(queue),
             Dialect::Think(think) => think.keys(queue),
+            Dialect::Hyperf(hyperf) => hyperf.keys(queue),
         }
     }
 
@@ -45,6 +50,7 @@ impl Dialect {
         match self {
             Dialect::Laravel(laravel) => &laravel.prefix,
             Dialect::Think(think) => &think.prefix,
+            Dialect::Hyperf(hyperf) => &hyperf.prefix,
         }
     }
 
@@ -53,6 +59,7 @@ impl Dialect {
         match self {
             Dialect::Laravel(laravel) => laravel.is_torn(queue),
             Dialect::Think(think) => think.is_torn(queue),
+            Dialect::Hyperf(hyperf) => hyperf.is_torn(queue),
         }
     }
 
@@ -60,7 +67,7 @@ impl Dialect {
     pub fn has_wake_ups(&self) -> bool {
         match self {
             Dialect::Laravel(_) => true,
-            Dialect::Think(_) => false,
+            Dialect::Think(_) | Dialect::Hyperf(_) => false,
         }
     }
 
@@ -69,6 +76,7 @@ impl Dialect {
         match self {
             Dialect::Laravel(_) => &laravel::SCRIPTS,
             Dialect::Think(think) => think.scripts(),
+            Dialect::Hyperf(_) => &hyperf::SCRIPTS,
         }
     }
 
@@ -77,6 +85,15 @@ impl Dialect {
         match self {
             Dialect::Laravel(_) => Counting::AtReserve,
             Dialect::Think(think) => think.counting(),
+            Dialect::Hyperf(_) => Counting::AtRelease,
+        }
+    }
+
+    /// Which end of its lists jobs are taken from.
+    pub fn oldest(&self) -> Oldest {
+        match self {
+            Dialect::Laravel(_) | Dialect::Think(_) => Oldest::First,
+            Dialect::Hyperf(_) => Oldest::Last,
         }
     }
 
@@ -88,6 +105,7 @@ impl Dialect {
         match self {
             Dialect::Laravel(_) => Payload::parse(raw),
             Dialect::Think(think) => think.read(raw),
+            Dialect::Hyperf(hyperf) => hyperf.read(raw),
         }
     }
 
@@ -96,6 +114,7 @@ impl Dialect {
         match self {
             Dialect::Laravel(_) => Lines::Artisan,
             Dialect::Think(think) => Lines::Worded(think.lines()),
+            Dialect::Hyperf(_) => Lines::Worded(&lines::HYPERF),
         }
     }
 
@@ -104,6 +123,7 @@ impl Dialect {
         match self {
             Dialect::Laravel(_) => Some(restart::LARAVEL),
             Dialect::Think(think) => Some(think.restart_item()),
+            Dialect::Hyperf(_) => None,
         }
     }
 
@@ -112,6 +132,7 @@ impl Dialect {
         match self {
             Dialect::Laravel(laravel) => laravel.rules(),
             Dialect::Think(think) => think.rules(),
+            Dialect::Hyperf(hyperf) => hyperf.rules(),
         }
     }
 }
@@ -132,5 +153,11 @@ impl From<Laravel> for Dialect {
 impl From<Think> for Dialect {
     fn from(think: Think) -> Self {
         Dialect::Think(think)
+    }
+}
+
+impl From<Hyperf> for Dialect {
+    fn from(hyperf: Hyperf) -> Self {
+        Dialect::Hyperf(hyperf)
     }
 }
