@@ -12,6 +12,7 @@ mod failed_stores;
 mod faults;
 mod golden;
 mod http;
+mod hyperf;
 mod php_itself;
 mod pool;
 mod producer;

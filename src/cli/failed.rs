@@ -18,7 +18,7 @@ use super::table::Table;
 use super::{GREEN, WHITE_ON_RED, reached, reaching, say};
 
 /// The commands, by name.
-pub(crate) fn commands() -> [Command; 4] {
+pub(crate) fn commands() -> [Command; 3] {
     let id = |help: &'static str| Arg::new("id").value_name("ID").required(true).help(help);
     [
         on_the_table(Command::new("queue:failed").alias("failed").about("List all of the failed queue jobs")),
@@ -33,21 +33,25 @@ pub(crate) fn commands() -> [Command; 4] {
         .arg(id("The ids of the failed jobs, or all").num_args(1..).action(ArgAction::Append)),
         on_the_table(Command::new("queue:forget").alias("forget").about("Delete a failed queue job"))
             .arg(id("The id of the failed job")),
-        on_the_table(Command::new("queue:flush").alias("flush").about("Delete all of the failed queue jobs")),
     ]
 }
 
-/// What reaches the queue's Redis, and the table; what a framework's own command takes as an argument comes behind.
-pub(super) fn on_the_table(command: Command) -> Command {
+/// What reaches the queue's Redis, and the table; arguments are the command's own.
+fn on_the_table(command: Command) -> Command {
+    let command = reaching(command)
+        .mut_arg("connection", |connection| connection.long("connection").value_name("NAME"));
+    command.arg(table())
+}
+
+/// The option that names the table.
+pub(super) fn table() -> Arg {
     let table = Arg::new("failed-jobs").long("failed-jobs").value_name("URL");
-    reaching(command)
-        .mut_arg("connection", |connection| connection.long("connection").value_name("NAME"))
-        .arg(table.help("The table of failed jobs, as for queue:work"))
+    table.help("The table of failed jobs, as for queue:work")
 }
 
 /// `queue:failed`.
 pub(crate) async fn list(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let Kept { table, .. } = kept(matches)?;
+    let Kept { table, .. } = kept(reached(matches)?)?;
     let rows = table.rows().await?;
     if rows.is_empty() {
         say(GREEN, "No failed jobs!");
@@ -64,7 +68,7 @@ pub(crate) async fn list(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
 
 /// `queue:retry`.
 pub(crate) async fn retry(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let kept = kept(matches)?;
+    let kept = kept(reached(matches)?)?;
     let ids: Vec<&String> = matches.get_many("id").expect("is required").collect();
     let all: Vec<String> = match ids[..] {
         [only] if only == "all" => kept.table.rows().await?.into_iter().map(|row| row.id).collect(),
@@ -92,7 +96,7 @@ pub(crate) async fn retry(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
 /// `queue:forget`.
 pub(crate) async fn forget(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let id: &String = matches.get_one("id").expect("is required");
-    match kept(matches)?.table.forget(id).await? {
+    match kept(reached(matches)?)?.table.forget(id).await? {
         true => say(GREEN, "Failed job deleted successfully!"),
         false => say(WHITE_ON_RED, "No failed job matches the given ID."),
     }
@@ -100,8 +104,8 @@ pub(crate) async fn forget(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
 }
 
 /// `queue:flush`.
-pub(crate) async fn flush(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    kept(matches)?.table.flush().await?;
+pub(super) async fn flush(reached: (RedisQueue, Config)) -> anyhow::Result<ExitCode> {
+    kept(reached)?.table.flush().await?;
     say(GREEN, "All failed jobs deleted successfully!");
     Ok(ExitCode::SUCCESS)
 }
@@ -114,8 +118,7 @@ struct Kept {
     connection: String,
 }
 
-fn kept(matches: &ArgMatches) -> anyhow::Result<Kept> {
-    let (queue, config) = reached(matches)?;
+fn kept((queue, config): (RedisQueue, Config)) -> anyhow::Result<Kept> {
     let Config { dialect, connection, .. } = &config;
     let think = match dialect {
         Dialect::Think(think) if think.version >= (3, 0, 0) => think.clone(),

@@ -2,12 +2,14 @@
 //!
 //! Uses the library's public items alone. Counterpart in PHP: `Illuminate\Queue\Console\*`.
 
+mod channel;
 mod clear;
 mod decode;
 mod doctor;
 mod encode;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod failed;
+mod flush;
 mod health;
 mod inspect;
 mod push;
@@ -39,6 +41,8 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
         .subcommand(health::command())
         .subcommand(push::command())
         .subcommand(restart::command())
+        .subcommands(channel::commands())
+        .subcommand(flush::command())
         .subcommand(decode::command())
         .subcommand(encode::command())
         .subcommand(doctor::command());
@@ -51,15 +55,15 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
         Some(("health", matches)) => health::run(matches).await,
         Some(("push", matches)) => push::run(matches).await,
         Some(("queue:restart", matches)) => restart::run(matches).await,
+        Some(("queue:info", matches)) => channel::info(matches).await,
+        Some(("queue:reload", matches)) => channel::reload(matches).await,
+        Some(("queue:flush", matches)) => flush::run(matches).await,
         #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
-        Some((name @ ("queue:failed" | "queue:retry" | "queue:forget" | "queue:flush"), matches)) => {
-            match name {
-                "queue:failed" => failed::list(matches).await,
-                "queue:retry" => failed::retry(matches).await,
-                "queue:forget" => failed::forget(matches).await,
-                _ => failed::flush(matches).await,
-            }
-        }
+        Some(("queue:failed", matches)) => failed::list(matches).await,
+        #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+        Some(("queue:retry", matches)) => failed::retry(matches).await,
+        #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+        Some(("queue:forget", matches)) => failed::forget(matches).await,
         Some(("php:decode", matches)) => decode::run(matches),
         Some(("php:encode", _)) => encode::run(),
         Some(("doctor", matches)) => doctor::run(matches).await,
@@ -144,6 +148,7 @@ fn reached(matches: &ArgMatches) -> anyhow::Result<(RedisQueue, Config)> {
 
 /// Colours of a terminal, by their codes.
 const GREEN: &str = "32";
+const RED: &str = "31";
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 const WHITE_ON_RED: &str = "37;41";
 

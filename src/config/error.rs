@@ -158,6 +158,11 @@ pub enum Error {
         "The --failed-jobs option means nothing here: this framework keeps no failed jobs in a database."
     )]
     KeepsNoFailedJobs,
+    /// A framework without a list of jobs that timed out.
+    #[error(
+        "The --reload option means nothing here: with this framework a reservation that ends brings its job back by itself."
+    )]
+    NothingToReload,
     /// A framework without `queue:restart`.
     #[error("The --restart-key option means nothing here: this framework has no queue:restart.")]
     NoRestart,

@@ -99,6 +99,11 @@ pub(super) const OPTIONS: &[Known] = &[
         "Answer GET /health there: 200 while the worker gets on [default: nowhere]",
     ),
     known(
+        "reload",
+        Some("LIST"),
+        "timeout: put Hyperf's messages that timed out back to wait, by itself; one that still runs somewhere runs twice",
+    ),
+    known(
         "failed-jobs",
         Some("URL"),
         "The table of failed jobs, in place of the app's: mysql://user:password@host/database, pgsql:// or \

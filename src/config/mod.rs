@@ -240,6 +240,9 @@ impl Config {
                 Dialect::Laravel(Laravel { prefix, version, cluster, forwards })
             }
         };
+        if options.reload_timeout && dialect.keys(default_queue).timeout.is_none() {
+            return Err(Error::NothingToReload);
+        }
         if let Some(queue) = queues.iter().find(|queue| dialect.is_torn(queue)) {
             return Err(Error::Untagged { queue: queue.clone() });
         }
@@ -382,6 +385,11 @@ fn options(low: &Low, retry_after: i64, defaults: &dialect::Defaults) -> Result<
         let given = given.to_owned();
         return Err(Error::OutOfRange { name: "timeout-release", must: "must be now or lease", given });
     }
+    let reload = low.get("reload");
+    if let Some(given) = reload.filter(|list| *list != "timeout") {
+        let given = given.to_owned();
+        return Err(Error::OutOfRange { name: "reload", must: "must be timeout", given });
+    }
     Ok(WorkerOptions {
         tries: low.number("tries", defaults.tries)?,
         backoff: match (low.get("backoff").filter(|list| !list.is_empty()), low.get("delay")) {
@@ -403,6 +411,7 @@ fn options(low: &Low, retry_after: i64, defaults: &dialect::Defaults) -> Result<
         retry_after,
         lease,
         grace: low.get("grace").map(|_| seconds("grace", 0.0)).transpose()?,
+        reload_timeout: reload.is_some(),
         timeout_release_now: release == Some("now"),
     })
 }

@@ -3,7 +3,7 @@
 //! Never prints. Counterpart in PHP: `writeOutput` of `Illuminate\Queue\Console\WorkCommand` and
 //! `think\queue\command\Work`, and `Hyperf\AsyncQueue\Listener\QueueHandleListener`.
 
-use Part::{Date, Exception, Id, Job, Text};
+use Part::{Date, Exception, Id, Job, ObjectOrCall, Text};
 
 /// How job lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub enum Part {
     Id,
     /// The job's name.
     Job,
+    /// The class of an object, or of a call `Job[Class@method]`.
+    ObjectOrCall,
     /// What was thrown, as PHP makes a text of it.
     Exception,
 }
@@ -76,10 +78,10 @@ pub(super) const THINK_OLD: Wording = Wording {
 
 /// async-queue, of whose lines a logger makes what it likes.
 pub(super) const HYPERF: Wording = Wording {
-    processing: hyperf(&[Text("["), Date, Text("] Processing "), Job, Text(".")]),
-    processed: hyperf(&[Text("["), Date, Text("] Processed "), Job, Text(".")]),
-    released: hyperf(&[Text("["), Date, Text("] Retried "), Job, Text(".")]),
-    failed: hyperf(&[Text("["), Date, Text("] Failed "), Job, Text(".\n"), Exception]),
+    processing: hyperf(&[Text("["), Date, Text("] Processing "), ObjectOrCall, Text(".")]),
+    processed: hyperf(&[Text("["), Date, Text("] Processed "), ObjectOrCall, Text(".")]),
+    released: hyperf(&[Text("["), Date, Text("] Retried "), ObjectOrCall, Text(".")]),
+    failed: hyperf(&[Text("["), Date, Text("] Failed "), ObjectOrCall, Text(".\n"), Exception]),
 };
 
 const fn hyperf(plain: &'static [Part]) -> Option<Line> {

@@ -61,6 +61,10 @@ impl Console {
             Part::Date => self.date(now),
             Part::Id => job.payload.id().unwrap_or_default(),
             Part::Job => job.name().to_owned(),
+            Part::ObjectOrCall => match job.payload.command() {
+                Some(_) => job.name().to_owned(),
+                None => format!("Job[{}]", job.name()),
+            },
             Part::Exception => exception.map(Exception::to_string).unwrap_or_default(),
         }
     }

@@ -13,6 +13,7 @@ mod options;
 mod outage;
 pub mod policy;
 mod pooled;
+mod reload;
 mod stop;
 
 use std::fmt;
@@ -413,6 +414,10 @@ impl Worker {
             let (connection, queues) = (connection.name.clone(), connection.queues.clone());
             shared.events.emit(Event::WorkerStarting { connection, queues });
         }
+        let reloads = |connection: &&Arc<Connection>| connection.options.reload_timeout;
+        let reloading = shared.connections.iter().filter(reloads);
+        let reloading = reloading.map(|connection| reload::reload(connection.clone(), shared.events.clone()));
+        let _reloading: Vec<_> = reloading.map(|task| AbortOnDropHandle::new(tokio::spawn(task))).collect();
         let reason = ledger::Ledger::new(shared.clone()).run(signals).await;
         shared.events.emit(Event::WorkerStopping { reason: reason.name(), status: reason.status() });
         reason

@@ -41,6 +41,8 @@ pub struct WorkerOptions {
     pub lease: Option<i64>,
     /// How long running jobs may go on after a signal to stop, before they are handed back; `None` waits.
     pub grace: Option<Duration>,
+    /// Put jobs that were moved aside as timed out back to wait, where the framework moves them aside.
+    pub reload_timeout: bool,
     /// A job that timed out and may run again does so at once, instead of after the rest of `retry_after`.
     pub timeout_release_now: bool,
 }
@@ -64,6 +66,7 @@ impl Default for WorkerOptions {
             retry_after: 60,
             lease: None,
             grace: None,
+            reload_timeout: false,
             timeout_release_now: false,
         }
     }
