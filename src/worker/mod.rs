@@ -336,7 +336,6 @@ impl Worker {
     /// # Errors
     /// Where signals cannot be listened to, nobody could record a failed job, or an endpoint cannot be used. Trouble with Redis is not an error: it
     /// is told as an event and waited out.
-    #[cfg_attr(not(feature = "http"), expect(unused_mut, reason = "only endpoints change it"))]
     pub async fn run(mut self) -> std::io::Result<StopReason> {
         #[cfg(feature = "http")]
         self.reach_endpoints()?;
