@@ -18,5 +18,6 @@ mod pool;
 mod producer;
 mod promises;
 mod recorded;
+mod several;
 mod support;
 mod think;

@@ -271,6 +271,10 @@ fn with_handlers(worker: Worker) -> Worker {
         })
         .handle("App\\Jobs\\Counted", async |job: Counted, _: Context| counted(job).await)
         .handle("Counted", async |job: Counted, _: Context| counted(job).await)
+        .handle("app\\job\\Counted", async |job: Counted, _: Context| {
+            counted(job).await?;
+            Ok::<_, Exception>(Outcome::Deleted)
+        })
         .handle("Noop", async |_: serde_json::Value, _: Context| {})
         .handle("App\\Legacy", legacy)
 }

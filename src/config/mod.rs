@@ -3,6 +3,7 @@
 //! Precedence: flag, `HANDOVER_*` variable, `handover.toml`, the app, default. Everything below this module gets final, valid values.
 //! Counterpart in PHP: `config/queue.php`, `config/database.php`, and the options of `queue:work`.
 
+mod also;
 mod app;
 mod dialect;
 mod dotenv;
@@ -87,6 +88,8 @@ pub struct Config {
     pub output_timezone: Tz,
     /// What is printed.
     pub screen: Screen,
+    /// Connections served beside this one: theirs are the dialect, the queues, the limits and the store.
+    pub also: Vec<Config>,
     /// What the app says, where there is one.
     pub app: Option<App>,
     /// For `-v`: each setting with its value and where it came from.
@@ -269,7 +272,6 @@ impl Config {
         let mut config = Config {
             queues,
             default_queue: default_queue.to_owned(),
-            redis: RedisUrl(redis),
             migration_batch_size: app
                 .and_then(|app| app.migration_batch_size)
                 .and_then(|size| size.try_into().ok()),
@@ -295,6 +297,8 @@ impl Config {
             },
             app: app.cloned(),
             dialect,
+            also: also::connections(low, &redis)?,
+            redis: RedisUrl(redis),
             sources: Vec::new(),
             warnings,
             connection,
@@ -305,12 +309,10 @@ impl Config {
 
     /// True where a worker of the other configuration would do all the same; who said so may differ.
     fn works_as(&self, other: &Config) -> bool {
-        let plain = |config: &Config| Config {
-            app: None,
-            sources: Vec::new(),
-            warnings: Vec::new(),
-            ..config.clone()
-        };
+        fn plain(config: &Config) -> Config {
+            let also = config.also.iter().map(plain).collect();
+            Config { app: None, also, sources: Vec::new(), warnings: Vec::new(), ..config.clone() }
+        }
         plain(self) == plain(other)
     }
 

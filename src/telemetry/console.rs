@@ -150,7 +150,7 @@ fn runtime(took: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::{Dialect, Think};
+    use crate::dialect::{Dialect, Hyperf, Think};
     use crate::job::Payload;
 
     fn job() -> Job {
@@ -222,6 +222,28 @@ mod tests {
         let failed = "\x1b[37;41m[2023-11-15 06:13:20][abc] Failed:    \x1b[0m App\\Jobs\\Mail\n";
         assert_eq!(said((3, 0, 9), true)[2], failed);
         assert_eq!(said((2, 0, 4), false), ["Processed: App\\Jobs\\Mail\n", "Failed: App\\Jobs\\Mail\n"]);
+    }
+
+    #[test]
+    fn hyperf_lines_name_the_method_of_a_call_and_the_exception_of_a_failure() {
+        let call = |class: &str, properties: &str, count: usize| {
+            let job = format!("O:{}:\"{class}\":{count}:{{{properties}}}", class.len());
+            let message = format!(
+                "O:28:\"Hyperf\\AsyncQueue\\JobMessage\":2:{{s:3:\"job\";{job}s:8:\"attempts\";i:0;}}"
+            );
+            let payload = Dialect::from(Hyperf::new("")).read(message.into_bytes().into()).unwrap();
+            Job { connection: "redis".into(), queue: "{queue}".into(), attempts: 1, payload }
+        };
+        let mail = "s:5:\"class\";s:8:\"App\\Mail\";s:6:\"method\";s:4:\"send\";s:6:\"params\";a:0:{}";
+        let call = call("Hyperf\\AsyncQueue\\AnnotationJob", mail, 3);
+        let (took, exception) = (Duration::ZERO, Exception::msg("boom"));
+        let told = format!("[2023-11-14 22:13:20] Failed Job[App\\Mail@send].\n{exception}\n");
+        let console = Console { lines: Dialect::from(Hyperf::new("")).lines(), ..console(0) };
+        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let lines = |event| console.lines(&event, now);
+        let begun = "[2023-11-14 22:13:20] Processing Job[App\\Mail@send].\n";
+        assert_eq!(lines(Event::Processing { job: call.clone() }).as_deref(), Some(begun));
+        assert_eq!(lines(Event::Failed { job: call, took, exception }), Some(told));
     }
 
     #[test]

@@ -285,7 +285,7 @@ impl Worker {
 
     /// Serves the queues of this worker, too, each round after its own: those of another app or framework, on the same
     /// Redis or on another. For their jobs the other's connection, framework, limits and store of failed jobs hold; its
-    /// handlers are added to this one's, and what else it was told is dropped. PHP children stay those of this worker's
+    /// handlers are added to this one's, its `queue:restart` ends this one, and what else it was told is dropped. PHP children stay those of this worker's
     /// app, and are given no job of the other's.
     #[must_use]
     pub fn also(mut self, other: Worker) -> Self {
@@ -294,6 +294,7 @@ impl Worker {
         let beside = std::iter::once(own).chain(others);
         self.others.extend(beside.map(|connection| Connection { has_pool: false, ..connection }));
         self.shared.routes.add(shared.routes);
+        self.shared.restart.extend(shared.restart);
         #[cfg(feature = "http")]
         {
             let signed =
