@@ -99,6 +99,55 @@ fn row_20_queue_flush_deletes_one_role_whole_failed_unless_another_is_named() {
     refuses(&redis, &["queue:flush", "-Q", "lost"], "Queue lost is not exist.");
 }
 
+/// A call of a service's method, as an annotation makes one.
+fn call(class: &str, method: &str, params: &str) -> String {
+    let text = |text: &str| format!("s:{}:\"{text}\";", text.len());
+    let properties = format!(
+        "s:11:\"maxAttempts\";i:0;s:6:\"params\";{params}s:5:\"class\";{}s:6:\"method\";{}",
+        text(class),
+        text(method)
+    );
+    let job = format!("O:31:\"Hyperf\\AsyncQueue\\AnnotationJob\":4:{{{properties}}}");
+    format!("O:28:\"Hyperf\\AsyncQueue\\JobMessage\":2:{{s:3:\"job\";{job}s:8:\"attempts\";i:1;}}")
+}
+
+#[test]
+fn queue_dynamic_reload_shows_the_newest_first_and_by_job() {
+    let redis = Redis::start();
+    let mail = "O:28:\"Hyperf\\AsyncQueue\\JobMessage\":2:{s:3:\"job\";O:12:\"App\\Job\\Mail\":2:{\
+                s:14:\"\0*\0maxAttempts\";i:2;s:2:\"to\";s:5:\"你/b\";}s:8:\"attempts\";i:0;}";
+    let send = call("App\\Service", "send", "a:2:{i:0;s:1:\"a\";i:1;i:3;}");
+    fill(&redis, "{queue}:failed", &[mail, &send]);
+    let shown = "Job: App\\Service::send [[\"a\",3]]\nJob: App\\Job\\Mail [{\"to\":\"你\\/b\"}]\n";
+    says(&redis, &["queue:dynamic-reload"], shown);
+    let one = "Job: App\\Service::send [[\"a\",3]]\n";
+    says(&redis, &["queue:dynamic-reload", "-L1"], one);
+    says(&redis, &["queue:dynamic-reload", "-J", "App\\Service::send"], one);
+    says(&redis, &["queue:dynamic-reload", "-Q", "timeout"], "");
+    assert_eq!(list(&redis, "{queue}:failed").len(), 2);
+    refuses(&redis, &["queue:dynamic-reload", "-Q", "lost"], "Queue lost is not exist.");
+}
+
+#[test]
+fn queue_dynamic_reload_puts_the_messages_of_a_job_back_and_the_others_behind_their_list() {
+    let redis = Redis::start();
+    let (a, b) = (super::message("App\\A", 1), super::message("App\\B", 1));
+    let send = call("App\\Service", "send", "a:0:{}");
+    fill(&redis, "{queue}:failed", &[&a, "junk", &send, &b, &a]);
+    fill(&redis, "{queue}:waiting", &["waits"]);
+    let told = handover(&redis, &["queue:dynamic-reload", "-R", "-J", "App\\A"]);
+    let said = "Reload Job: App\\A\nRePush Job: App\\Service::send\nRePush Job: App\\B\nReload Job: App\\A\n";
+    assert_eq!((told.code, &*told.stdout), (0, said), "{}", told.stderr);
+    assert!(told.stderr.contains("left where it is"), "{}", told.stderr);
+    assert_eq!(list(&redis, "{queue}:waiting"), [&*a, &a, "waits"]);
+    assert_eq!(list(&redis, "{queue}:failed"), [&*b, &send, "junk"]);
+
+    // Without a job all are meant, here of two.
+    let told = handover(&redis, &["queue:dynamic-reload", "default", "-R", "-L2"]);
+    assert_eq!(told.stdout, "Reload Job: App\\Service::send\n", "{}", told.stderr);
+    assert_eq!(list(&redis, "{queue}:failed"), ["junk", &*b]);
+}
+
 #[test]
 fn row_32_a_prefix_stands_before_every_key() {
     let redis = Redis::start();

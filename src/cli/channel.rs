@@ -11,14 +11,15 @@ use handover::config::Config;
 use handover::dialect::{Dialect, Hyperf};
 use handover::queue::{Queue, RedisQueue, State};
 
-use super::{GREEN, RED, reached, reaching, say};
+use super::{GREEN, RED, dynamic_reload, reached, reaching, say};
 
 /// The role that is meant where none is named.
-const FAILED: &str = "failed";
+pub(super) const FAILED: &str = "failed";
 
 /// The commands that no other framework has, by name.
-pub(crate) fn commands() -> [Command; 2] {
+pub(crate) fn commands() -> [Command; 3] {
     [
+        dynamic_reload::command(),
         on_a_channel(
             Command::new("queue:info")
                 .alias("info")
@@ -95,7 +96,9 @@ pub(super) async fn flush(reached: (RedisQueue, Config), role: Option<&str>) -> 
     Ok(ExitCode::SUCCESS)
 }
 
-fn hyperf((queue, config): (RedisQueue, Config)) -> anyhow::Result<(RedisQueue, Hyperf, Vec<String>)> {
+pub(super) fn hyperf(
+    (queue, config): (RedisQueue, Config),
+) -> anyhow::Result<(RedisQueue, Hyperf, Vec<String>)> {
     let Config { dialect, queues, .. } = config;
     match dialect {
         Dialect::Hyperf(hyperf) => Ok((queue, hyperf, queues)),

@@ -6,6 +6,7 @@ mod channel;
 mod clear;
 mod decode;
 mod doctor;
+mod dynamic_reload;
 mod encode;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod failed;
@@ -57,6 +58,7 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
         Some(("queue:restart", matches)) => restart::run(matches).await,
         Some(("queue:info", matches)) => channel::info(matches).await,
         Some(("queue:reload", matches)) => channel::reload(matches).await,
+        Some(("queue:dynamic-reload", matches)) => dynamic_reload::run(matches).await,
         Some(("queue:flush", matches)) => flush::run(matches).await,
         #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
         Some(("queue:failed", matches)) => failed::list(matches).await,

@@ -93,6 +93,23 @@ impl RedisQueue {
         self.ask("deleting", queue, key, cmd("DEL").arg(key)).await
     }
 
+    /// Moves the oldest payload of one list of a queue to the other end of a list, its own or another; false where it is not
+    /// this one any more. For frameworks whose lists are taken from at the tail.
+    ///
+    /// # Errors
+    /// As [`discard`](Self::discard).
+    pub async fn move_oldest(
+        &self,
+        queue: &str,
+        from: &str,
+        payload: &[u8],
+        to: &str,
+    ) -> Result<bool, Error> {
+        let moved: u64 =
+            self.run("reloading", queue, &self.scripts.reload, &[from, to], &[b"1", payload]).await?;
+        Ok(moved == 1)
+    }
+
     async fn run<T: FromRedisValue>(
         &self,
         doing: &'static str,
