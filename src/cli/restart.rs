@@ -5,10 +5,10 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Arg, ArgMatches, Command};
 use handover::clock::Clock;
-use handover::config::Config;
+use handover::config::{Config, RestartKey};
 
 use super::{GREEN, reaching, say, typed};
 
@@ -24,11 +24,16 @@ pub(crate) fn command() -> Command {
 
 pub(crate) async fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let config = Config::from_low(&typed(matches)?)?;
-    let restart = config.restart.context(
+    if let Some(RestartKey::Unknown(driver)) = &config.restart {
+        bail!(
+            "the app's cache store ({driver}) is none that is written here: have PHP do it, by `php think queue:restart`"
+        )
+    }
+    let key = config.restart_key()?.context(
         "nothing says where the app's cache is: name it with --restart-key, as redis://127.0.0.1:6379/0 or as the folder \
          of a file cache, runtime/cache",
     )?;
-    restart.key()?.write(Clock::system().now()).await.context("writing the time of queue:restart")?;
+    key.write(Clock::system().now()).await.context("writing the time of queue:restart")?;
     say(GREEN, "Broadcasting queue restart signal.");
     Ok(ExitCode::SUCCESS)
 }

@@ -5,45 +5,40 @@
 use std::path::PathBuf;
 
 use super::url::percent_decoded;
-use super::{Error, Low, RedisUrl};
-use crate::control::RestartKey;
-use crate::dialect::{Dialect, RestartItem};
+use super::{Config, Error, Low, RedisUrl, RestartKey};
+use crate::control;
+use crate::dialect::Dialect;
 use crate::redis::{self, Redis};
 
-/// The item's place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Restart {
-    /// In a cache on Redis.
-    Redis {
-        /// That Redis.
-        url: RedisUrl,
-        /// The item's key there, the cache's prefix included.
-        key: String,
-    },
-    /// In a file cache.
-    File {
-        /// The item's file.
-        path: PathBuf,
-        /// How it is written there.
-        item: RestartItem,
-    },
-}
-
-impl Restart {
-    /// The same, to be read and written.
+impl Config {
+    /// The cache item of `queue:restart`, to be read and written; nothing where nobody says where it is, or it is in a cache
+    /// that only PHP reads.
     ///
     /// # Errors
-    /// Where the URL cannot be read.
-    pub fn key(&self) -> Result<RestartKey, redis::Error> {
-        Ok(match self {
-            Restart::Redis { url, key } => RestartKey::Redis(Redis::new(url)?, key.clone()),
-            Restart::File { path, item } => RestartKey::File { path: path.clone(), item: *item },
+    /// Where the URL of its Redis cannot be read.
+    pub fn restart_key(&self) -> Result<Option<control::RestartKey>, redis::Error> {
+        Ok(match (&self.restart, self.dialect.restart_item()) {
+            (Some(RestartKey::Redis { url, key }), _) => {
+                Some(control::RestartKey::Redis(Redis::new(url)?, key.clone()))
+            }
+            (Some(RestartKey::File { path }), Some(item)) => {
+                Some(control::RestartKey::File { path: path.clone(), item })
+            }
+            _ => None,
         })
     }
 }
 
+/// What is said of a cache that only PHP reads.
+pub(super) fn unheard(driver: &str) -> String {
+    format!(
+        "The default cache store ({driver}) is none that is read here: queue:restart does not reach this worker. Name a \
+         cache on Redis or in files with --restart-key, or restart the worker by a signal."
+    )
+}
+
 /// What `--restart-key` names.
-pub(super) fn named(low: &Low, dialect: &Dialect) -> Result<Option<Restart>, Error> {
+pub(super) fn named(low: &Low, dialect: &Dialect) -> Result<Option<RestartKey>, Error> {
     let Some(given) = low.get("restart-key") else { return Ok(None) };
     let item = dialect.restart_item().ok_or(Error::NoRestart)?;
     if given.contains("://") {
@@ -53,11 +48,11 @@ pub(super) fn named(low: &Low, dialect: &Dialect) -> Result<Option<Restart>, Err
         let key = named.last().map(|part| percent_decoded(&part["key=".len()..], true));
         let url = if rest.is_empty() { place.to_owned() } else { format!("{place}?{}", rest.join("&")) };
         let key = key.unwrap_or_else(|| item.name.to_owned());
-        return Ok(Some(Restart::Redis { url: RedisUrl(url), key }));
+        return Ok(Some(RestartKey::Redis { url: RedisUrl(url), key }));
     }
     let path = PathBuf::from(given);
     let is_the_file = path.is_file() || path.ends_with(item.file);
-    Ok(Some(Restart::File { path: if is_the_file { path } else { path.join(item.file) }, item }))
+    Ok(Some(RestartKey::File { path: if is_the_file { path } else { path.join(item.file) } }))
 }
 
 #[cfg(test)]
@@ -65,7 +60,7 @@ mod tests {
     use super::*;
     use crate::dialect::Think;
 
-    fn named(given: &str) -> Restart {
+    fn named(given: &str) -> RestartKey {
         let mut low = Low::default();
         low.flag("restart-key", given);
         super::named(&low, &Think::new("").into()).unwrap().unwrap()
@@ -73,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_cache_on_redis_is_a_url_and_its_prefix_stands_in_the_key() {
-        let redis = |url: &str, key: &str| Restart::Redis { url: RedisUrl(url.into()), key: key.into() };
+        let redis = |url: &str, key: &str| RestartKey::Redis { url: RedisUrl(url.into()), key: key.into() };
         for (given, url, key) in [
             ("redis://:p@h:1/0", "redis://:p@h:1/0", "think:queue:restart"),
             ("redis://h/0?key=shop%3Athink:queue:restart", "redis://h/0", "shop:think:queue:restart"),
@@ -88,7 +83,7 @@ mod tests {
     fn a_file_cache_is_its_folder_or_the_very_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = |given: &str| match named(given) {
-            Restart::File { path, .. } => path.display().to_string(),
+            RestartKey::File { path } => path.display().to_string(),
             other => panic!("{other:?}"),
         };
         let hashed = "runtime/cache/fe/767bdf35445c5d9d176a0c20c983f6.php";

@@ -12,7 +12,7 @@ use crate::telemetry;
 use crate::worker::Worker;
 
 impl Worker {
-    /// The worker of the Laravel app in this directory, read as artisan reads it; `HANDOVER_*` variables go before.
+    /// The worker of the app in this directory, read as its own console reads it; `HANDOVER_*` variables go before.
     ///
     /// # Errors
     /// Where the app cannot be read or something in it is not supported; the message says what to do.
@@ -78,8 +78,8 @@ impl Worker {
             let worker = worker.signing(config.signing.clone());
             routes.fold(worker, |worker, (pattern, endpoint)| worker.http(pattern, endpoint.clone()))
         };
-        let worker = match &config.restart {
-            Some(restart) => worker.restart_key(restart.key()?),
+        let worker = match config.restart_key()? {
+            Some(key) => worker.restart_key(key),
             None => worker,
         };
         #[cfg(feature = "health")]
@@ -141,7 +141,7 @@ impl Config {
 }
 
 impl Producer {
-    /// The producer of the Laravel app in this directory, read as artisan reads it; `HANDOVER_*` variables go before. Jobs
+    /// The producer of the app in this directory, read as its own console reads it; `HANDOVER_*` variables go before. Jobs
     /// that name no queue go to the connection's own.
     ///
     /// # Errors
