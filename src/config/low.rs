@@ -120,9 +120,9 @@ pub(super) const OPTIONS: &[Known] = &[
     known(
         "restart-key",
         Some("WHERE"),
-        "The app's cache, where queue:restart leaves its time: redis://host/0, with ?key= where the cache has a prefix \
+        "The cache where queue:restart leaves its time: redis://host/0, with ?key= where the cache has a prefix \
          (?key=shop:think:queue:restart); or the folder of a file cache, as runtime/cache. Once it changes the worker \
-         finishes and stops [default: not watched]",
+         finishes and stops [default: a ThinkPHP app's own; of Laravel's, --php watches]",
     ),
     known("max-payload", Some("BYTES"), "Larger payloads are set aside [default: 134217728]"),
     known("app", Some("DIR"), "The Laravel or ThinkPHP app [default: this directory]"),

@@ -80,6 +80,24 @@ mod tests {
     }
 
     #[test]
+    fn an_option_goes_before_the_app_and_a_cache_that_only_php_reads_is_not_watched() {
+        let mut low = Low::default();
+        for (name, value) in [("dialect", "think"), ("redis", "redis://localhost"), ("restart-key", "cache")]
+        {
+            low.flag(name, value);
+        }
+        let mut config = Config::from_low(&low).unwrap();
+        let file = |config: &Config| match config.restart_key().unwrap() {
+            Some(control::RestartKey::File { path, .. }) => Some(path.display().to_string()),
+            other => other.map(|key| panic!("{key:?}")),
+        };
+        assert_eq!(file(&config).as_deref(), Some("cache/fe/767bdf35445c5d9d176a0c20c983f6.php"));
+        config.restart = Some(RestartKey::Unknown("memcached".into()));
+        assert_eq!(file(&config), None);
+        assert!(unheard("memcached").contains("(memcached) is none that is read here"));
+    }
+
+    #[test]
     fn a_file_cache_is_its_folder_or_the_very_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = |given: &str| match named(given) {
