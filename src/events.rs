@@ -170,6 +170,13 @@ pub enum Event {
     },
     /// The worker reserves again after it could not.
     QueueUp,
+    /// What was moved aside as timed out was put back to wait.
+    Reloaded {
+        /// The queue.
+        queue: Arc<str>,
+        /// How many jobs.
+        jobs: u64,
+    },
     /// Polling is held (SIGUSR2).
     Paused,
     /// Polling goes on (SIGCONT).

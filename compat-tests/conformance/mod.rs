@@ -217,5 +217,6 @@ for_every_queue! {
     due_jobs_move_before_expired_reservations,
     the_next_due_time_is_told,
     clearing_leaves_what_was_set_aside,
+    what_was_moved_aside_is_put_back_behind_what_waits,
 }
 }

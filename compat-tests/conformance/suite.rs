@@ -256,3 +256,29 @@ pub async fn clearing_leaves_what_was_set_aside(mut q: Driven<'_>) {
     assert_eq!(q.standing(State::Failed).await, kept);
     assert_eq!(q.queue.wait(&["q".into()], 0.05).await.unwrap(), [""; 0]);
 }
+
+pub async fn what_was_moved_aside_is_put_back_behind_what_waits(mut q: Driven<'_>) {
+    for id in ["one", "two"] {
+        q.push(&q.job(id, 0)).await;
+    }
+    for reservation in q.reserve(2).await {
+        let thrown = handover::Exception::msg("boom");
+        assert!(q.settle(reservation, Settlement::Fail(thrown)).await);
+    }
+    q.push(&q.job("late", 0)).await;
+    close(q.reserve(1).await);
+    q.now = NOW + LEASE + 1;
+    close(q.reserve(1).await);
+    let reload = async |from| q.queue.reload("q", from).await.unwrap();
+    if !q.loses_expired() {
+        assert_eq!((reload(State::Timeout).await, reload(State::Failed).await), (0, 0));
+        return;
+    }
+    q.push(&q.job("waits", 0)).await;
+    assert_eq!(reload(State::Pending).await, 0);
+    assert_eq!((reload(State::Failed).await, reload(State::Failed).await), (2, 0));
+    assert_eq!((reload(State::Timeout).await, reload(State::Timeout).await), (1, 0));
+    let again = q.reserve(9).await;
+    assert_eq!(q.ids(&again), ["waits", "one", "two", "late"]);
+    close(again);
+}

@@ -50,6 +50,34 @@ async fn a_job_recorded_twice_is_one_row_and_can_be_withdrawn() {
 }
 
 #[tokio::test]
+async fn an_operator_lists_rows_takes_one_out_and_sweeps_all_away() {
+    everywhere(async |store| {
+        for uuid in ["a", "b", "c"] {
+            store.record(&failed(payload(uuid, 1), "boom")).await.unwrap();
+        }
+        let rows = store.rows().await.unwrap();
+        let payloads: Vec<_> = rows.iter().map(|row| row.payload.as_ref()).collect();
+        assert_eq!(
+            payloads,
+            ["c", "b", "a"].map(|uuid| payload(uuid, 1)).each_ref().map(|text| text.as_bytes())
+        );
+        assert_eq!((&*rows[1].connection, &*rows[1].queue), ("redis", "default"));
+        assert_eq!(&rows[1].failed_at[..19], "2023-11-14 22:13:20");
+        let id = &rows[1].id;
+        assert_eq!(store.row(id).await.unwrap().as_ref(), Some(&rows[1]));
+        for other in ["", "999", "1x", "' or ''='"] {
+            assert_eq!(store.row(other).await.unwrap(), None, "{other}");
+            assert!(!store.forget(other).await.unwrap());
+        }
+        assert!(store.forget(id).await.unwrap() && !store.forget(id).await.unwrap());
+        assert_eq!(store.rows().await.unwrap(), [rows[0].clone(), rows[2].clone()]);
+        store.flush().await.unwrap();
+        assert!(store.rows().await.unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_job_that_only_names_another_leaves_its_row() {
     everywhere(async |store| {
         store.record(&failed(payload("inner", 1), "x")).await.unwrap();

@@ -13,7 +13,7 @@ use crate::conformance::speaking;
 use crate::support::database::sqlite_file;
 use crate::support::redis::Redis;
 
-const TABLE: &str = "create table failed_jobs (id integer primary key autoincrement, connection text, queue text, \
+pub(super) const TABLE: &str = "create table failed_jobs (id integer primary key autoincrement, connection text, queue text, \
                      payload longtext, exception longtext, fail_time timestamp default current_timestamp)";
 
 #[tokio::test]

@@ -3,10 +3,14 @@
 //! The rows that need no Redis stand in `src/dialect/think.rs`, `src/worker/policy.rs` and `src/config/dialect.rs`.
 
 pub mod classes;
+mod commands;
 mod failed;
 mod golden;
 mod recorded;
+mod restart;
 mod rows;
+mod screen;
+mod shell;
 
 use handover::dialect::{Dialect, Think};
 

@@ -2,15 +2,24 @@
 //!
 //! Uses the library's public items alone. Counterpart in PHP: `Illuminate\Queue\Console\*`.
 
+mod channel;
 mod clear;
 mod decode;
 mod doctor;
+mod dynamic_reload;
 mod encode;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+mod failed;
+mod flush;
 mod health;
 mod inspect;
 mod push;
+mod restart;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+mod table;
 mod work;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
@@ -32,15 +41,31 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
         .subcommand(inspect::command())
         .subcommand(health::command())
         .subcommand(push::command())
+        .subcommand(restart::command())
+        .subcommands(channel::commands())
+        .subcommand(flush::command())
         .subcommand(decode::command())
         .subcommand(encode::command())
         .subcommand(doctor::command());
+    #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+    let root = root.subcommands(failed::commands());
     match root.get_matches().subcommand() {
         Some(("queue:work", matches)) => work::run(&flags::typed(matches)).await,
         Some(("queue:clear", matches)) => clear::run(matches).await,
         Some(("queue:inspect", matches)) => inspect::run(matches).await,
         Some(("health", matches)) => health::run(matches).await,
         Some(("push", matches)) => push::run(matches).await,
+        Some(("queue:restart", matches)) => restart::run(matches).await,
+        Some(("queue:info", matches)) => channel::info(matches).await,
+        Some(("queue:reload", matches)) => channel::reload(matches).await,
+        Some(("queue:dynamic-reload", matches)) => dynamic_reload::run(matches).await,
+        Some(("queue:flush", matches)) => flush::run(matches).await,
+        #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+        Some(("queue:failed", matches)) => failed::list(matches).await,
+        #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+        Some(("queue:retry", matches)) => failed::retry(matches).await,
+        #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+        Some(("queue:forget", matches)) => failed::forget(matches).await,
         Some(("php:decode", matches)) => decode::run(matches),
         Some(("php:encode", _)) => encode::run(),
         Some(("doctor", matches)) => doctor::run(matches).await,
@@ -82,14 +107,29 @@ fn reaching(command: Command) -> Command {
         )
 }
 
+/// Options of these commands that are `queue:work`'s, too.
+const OPTIONS: [&str; 10] = [
+    "connection",
+    "queue",
+    "app",
+    "dialect",
+    "dialect-version",
+    "redis",
+    "prefix",
+    "config",
+    "failed-jobs",
+    "restart-key",
+];
+
 /// What was typed of these options, and the environment's.
 fn typed(matches: &ArgMatches) -> anyhow::Result<Low> {
     let mut low = Low::default();
     if matches.get_flag("guess-config") {
         low.flag("guess-config", "1");
     }
-    for name in ["connection", "queue", "app", "dialect", "dialect-version", "redis", "prefix", "config"] {
-        if let Some(value) = matches.get_one::<String>(name) {
+    for name in OPTIONS {
+        // Not every command has the last ones.
+        if let Ok(Some(value)) = matches.try_get_one::<String>(name) {
             low.flag(name, value);
         }
     }
@@ -106,4 +146,18 @@ fn reached(matches: &ArgMatches) -> anyhow::Result<(RedisQueue, Config)> {
     let dialect = config.dialect.clone();
     let queue = RedisQueue::new(Redis::new(&config.redis)?, dialect, RedisQueueOptions::default());
     Ok((queue, config))
+}
+
+/// Colours of a terminal, by their codes.
+const GREEN: &str = "32";
+const RED: &str = "31";
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+const WHITE_ON_RED: &str = "37;41";
+
+/// One line on stdout, in this colour where that is a terminal.
+fn say(colour: &str, text: &str) {
+    match std::io::stdout().is_terminal() {
+        true => println!("\x1b[{colour}m{text}\x1b[0m"),
+        false => println!("{text}"),
+    }
 }

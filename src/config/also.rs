@@ -9,8 +9,19 @@ use super::dialect::Spoken;
 use super::{Config, Error, Low};
 
 /// What may be said of such queues behind a `?`, beside their names.
-const SETTINGS: [&str; 9] =
-    ["app", "backoff", "connection", "lease", "namespace", "no-expire", "prefix", "timeout", "tries"];
+const SETTINGS: [&str; 11] = [
+    "app",
+    "backoff",
+    "connection",
+    "failed-jobs",
+    "lease",
+    "namespace",
+    "no-expire",
+    "prefix",
+    "reload",
+    "timeout",
+    "tries",
+];
 
 /// The configurations that `--also` names, separated by white space: a dialect, perhaps `@` and its version, `=`, queues
 /// separated by commas, perhaps `?` and settings joined by `&`. They are on this Redis, unless `app` names an app to read.
@@ -36,7 +47,7 @@ fn connection(typed: &str, redis: &str) -> Result<Config, Error> {
     for setting in settings.split('&').filter(|setting| !setting.is_empty()) {
         let known = setting.split_once('=').filter(|(name, _)| SETTINGS.contains(name));
         let (name, value) = known.ok_or_else(|| {
-            odd("may say app, backoff, connection, lease, namespace, no-expire, prefix, timeout or tries behind its ?, as in think=orders?tries=3")
+            odd("may say app, backoff, connection, failed-jobs, lease, namespace, no-expire, prefix, reload, timeout or tries behind its ?, as in think=orders?tries=3")
         })?;
         low.flag(name, value);
     }
@@ -50,6 +61,7 @@ fn connection(typed: &str, redis: &str) -> Result<Config, Error> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Failed;
     use super::*;
 
     fn config(also: &str) -> Result<Config, Error> {
@@ -73,6 +85,19 @@ mod tests {
         assert_eq!((old.options.tries, config.options.tries), (0, 1));
         assert_eq!(laravel.dialect.keys("default").ready, "crm_queues:default");
         assert_eq!(laravel.redis, config.redis);
+    }
+
+    #[test]
+    fn where_their_failed_jobs_are_kept_and_whether_those_timed_out_come_back_is_said_of_each() {
+        let config =
+            config("hyperf=mail?reload=timeout think=orders?failed-jobs=sqlite:///a.db?table=f").unwrap();
+        let [hyperf, think] = &config.also[..] else { panic!("{:?}", config.also) };
+        assert!(hyperf.options.reload_timeout && !think.options.reload_timeout);
+        assert!(
+            matches!(&think.failed, Failed::Database { table, .. } if table == "f"),
+            "{:?}",
+            think.failed
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::app::installed;
 use super::{App, Error, Low};
 use crate::dialect::{Dialect, Hyperf, Laravel, Think};
+use crate::failed::KeyedBy;
 
 /// Major, minor and patch.
 pub(super) type Version = (u32, u32, u32);
@@ -58,6 +59,16 @@ pub(super) struct Spoken {
     last: Version,
 }
 
+/// Its table of failed jobs: what names a row, and the column that says when; nothing where it keeps none.
+pub(super) fn failed_table(dialect: &Dialect) -> Option<(KeyedBy, &'static str)> {
+    match dialect {
+        Dialect::Laravel(_) => Some((KeyedBy::Uuid, "failed_at")),
+        Dialect::Think(think) if think.version >= (3, 0, 3) => Some((KeyedBy::Id, "fail_time")),
+        Dialect::Think(think) if think.version >= (3, 0, 0) => Some((KeyedBy::Id, "failed_at")),
+        Dialect::Think(_) | Dialect::Hyperf(_) => None,
+    }
+}
+
 /// What a worker does where neither a flag nor the app says anything.
 pub(super) struct Defaults {
     pub(super) tries: i64,
@@ -68,6 +79,10 @@ pub(super) struct Defaults {
     /// Seconds of a reservation.
     pub(super) retry_after: i64,
     pub(super) queue: &'static str,
+    /// A worker runs one job unless `--daemon` is given.
+    pub(super) once: bool,
+    /// The exit code of a worker that has grown above its memory limit.
+    pub(super) memory_status: u8,
 }
 
 impl Spoken {
@@ -140,12 +155,19 @@ impl Spoken {
 
 impl Defaults {
     pub(super) fn of(dialect: &Dialect) -> Self {
-        let laravel = Defaults { tries: 1, timeout: 60, backoff: "0", retry_after: 60, queue: "default" };
+        let laravel = Defaults {
+            tries: 1,
+            timeout: 60,
+            backoff: "0",
+            retry_after: 60,
+            queue: "default",
+            once: false,
+            memory_status: 12,
+        };
         match dialect {
             Dialect::Laravel(_) => laravel,
-            Dialect::Think(think) => {
-                Defaults { tries: 0, timeout: if think.version >= (3, 0, 0) { 60 } else { 0 }, ..laravel }
-            }
+            Dialect::Think(think) if think.version >= (3, 0, 0) => Defaults { tries: 0, ..laravel },
+            Dialect::Think(_) => Defaults { tries: 0, timeout: 0, once: true, memory_status: 0, ..laravel },
             Dialect::Hyperf(hyperf) => Defaults {
                 timeout: 0,
                 backoff: "10",

@@ -167,6 +167,24 @@ pub enum Error {
         /// What was given.
         given: String,
     },
+    /// `--failed-jobs` names no table.
+    #[error(
+        "The --failed-jobs option must be a URL of a database, such as mysql://user:password@host/database, pgsql://user:password@host/database or sqlite:///var/app.db; its query may hold table, charset, unix_socket, sslmode and sslrootcert."
+    )]
+    FailedJobs,
+    /// A framework without a table of failed jobs.
+    #[error(
+        "The --failed-jobs option means nothing here: this framework keeps no failed jobs in a database."
+    )]
+    KeepsNoFailedJobs,
+    /// A framework without a list of jobs that timed out.
+    #[error(
+        "The --reload option means nothing here: with this framework a reservation that ends brings its job back by itself."
+    )]
+    NothingToReload,
+    /// A framework without `queue:restart`.
+    #[error("The --restart-key option means nothing here: this framework has no queue:restart.")]
+    NoRestart,
     /// A consumer of Hyperf is a part of its server.
     #[error("{}", crate::dialect::hyperf::NO_POOL)]
     NoHyperfPool,

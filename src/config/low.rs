@@ -34,7 +34,11 @@ const fn known(name: &'static str, value: Option<&'static str>, help: &'static s
 pub(super) const OPTIONS: &[Known] = &[
     known("name", Some("NAME"), "The name of the worker; informational [default: default]"),
     known("queue", Some("QUEUES"), "The queues to work, comma separated, the first one emptied first"),
-    known("daemon", None, "Accepted and ignored, as by Laravel"),
+    known(
+        "daemon",
+        None,
+        "Work on; for think-queue 1 and 2, which run one job without it. Else accepted and ignored",
+    ),
     known("once", None, "Only process the next job on the queue"),
     known("stop-when-empty", None, "Stop when the queue is empty"),
     known("stop-when-empty-for", Some("SECONDS"), "Stop after so many seconds without a job [default: 0]"),
@@ -101,6 +105,24 @@ pub(super) const OPTIONS: &[Known] = &[
         "health",
         Some("ADDRESS"),
         "Answer GET /health there: 200 while the worker gets on [default: nowhere]",
+    ),
+    known(
+        "reload",
+        Some("LIST"),
+        "timeout: put Hyperf's messages that timed out back to wait, by itself; one that still runs somewhere runs twice",
+    ),
+    known(
+        "failed-jobs",
+        Some("URL"),
+        "The table of failed jobs, in place of the app's: mysql://user:password@host/database, pgsql:// or \
+         sqlite:///file; ?table= where it is not failed_jobs",
+    ),
+    known(
+        "restart-key",
+        Some("WHERE"),
+        "The cache where queue:restart leaves its time: redis://host/0, with ?key= where the cache has a prefix \
+         (?key=shop:think:queue:restart); or the folder of a file cache, as runtime/cache. Once it changes the worker \
+         finishes and stops [default: a ThinkPHP app's own; of Laravel's, --php watches]",
     ),
     known("max-payload", Some("BYTES"), "Larger payloads are set aside [default: 134217728]"),
     known("app", Some("DIR"), "The Laravel or ThinkPHP app [default: this directory]"),

@@ -9,12 +9,14 @@ mod dialect;
 mod dotenv;
 mod doubts;
 mod error;
+mod failed;
 mod file;
 #[cfg(feature = "cli")]
 pub mod flags;
 #[cfg(feature = "http")]
 mod http;
 mod low;
+mod restart;
 mod start;
 mod tree;
 mod url;
@@ -240,6 +242,9 @@ impl Config {
         let rewriting = from_app.into_iter().flat_map(|redis| &redis.rewrites_values);
         let warnings = rewriting.map(|option| doubts::rewriting(option));
         let queues = queues(low.get("queue").filter(|queues| !queues.is_empty()), default_queue);
+        if options.reload_timeout && dialect.keys(default_queue).timeout.is_none() {
+            return Err(Error::NothingToReload);
+        }
         if let Some(queue) = queues.iter().find(|queue| dialect.is_torn(queue)) {
             return Err(Error::Untagged { queue: queue.clone() });
         }
@@ -255,9 +260,18 @@ impl Config {
                  that time, and PHP workers take a job that runs longer a second time. Ten seconds is little already."
             ));
         }
-        if app.is_none() && !dialect.keeps_failed() {
+        let failed = match failed::typed(low, &dialect)? {
+            Some(typed) => typed,
+            None => failed(app, &dialect, directory),
+        };
+        if app.is_none() && failed == Failed::Null && !dialect.keeps_failed() {
             warnings
-                .push("There is no app to say where failed jobs are kept: they are kept nowhere.".to_owned());
+                .push("There is no app to say where failed jobs are kept: they are kept nowhere. --failed-jobs names a table.".to_owned());
+        }
+        let named = restart::named(low, &dialect)?;
+        let restart = named.or_else(|| app.and_then(|app| app.restart.clone()));
+        if let Some(RestartKey::Unknown(driver)) = &restart {
+            warnings.push(restart::unheard(driver));
         }
         let mut config = Config {
             queues,
@@ -266,11 +280,10 @@ impl Config {
                 .and_then(|app| app.migration_batch_size)
                 .and_then(|size| size.try_into().ok()),
             expire_reservations: !low.is_on("no-expire") && !app.is_some_and(|app| app.endless),
-            restart: app.and_then(|app| app.restart.clone()),
             max_payload: low.number("max-payload", 128 << 20)?,
             options,
-            failed: failed(app, &dialect, directory),
-            dialect,
+            failed,
+            restart,
             php,
             #[cfg(feature = "http")]
             http: http::routes(low, &[])?,
@@ -284,8 +297,10 @@ impl Config {
                 quiet: low.is_on("quiet"),
                 verbosity: low.number("verbose", 0)?,
                 ansi: if low.is_on("no-ansi") { Some(false) } else { low.is_on("ansi").then_some(true) },
+                lines: dialect.lines(),
             },
             app: app.cloned(),
+            dialect,
             also: also::connections(low, &redis)?,
             redis: RedisUrl(redis),
             sources: Vec::new(),
@@ -377,6 +392,11 @@ fn options(low: &Low, app: Option<&App>, defaults: &Defaults) -> Result<WorkerOp
         let given = given.to_owned();
         return Err(Error::OutOfRange { name: "timeout-release", must: "must be now or lease", given });
     }
+    let reload = low.get("reload");
+    if let Some(given) = reload.filter(|list| *list != "timeout") {
+        let given = given.to_owned();
+        return Err(Error::OutOfRange { name: "reload", must: "must be timeout", given });
+    }
     Ok(WorkerOptions {
         tries: low.number("tries", defaults.tries)?,
         backoff: match (low.get("backoff").filter(|list| !list.is_empty()), low.get("delay")) {
@@ -387,16 +407,18 @@ fn options(low: &Low, app: Option<&App>, defaults: &Defaults) -> Result<WorkerOp
         timeout: low.number("timeout", defaults.timeout)?,
         sleep: seconds("sleep", 3.0)?,
         rest: seconds("rest", 0.0)?,
-        once: low.is_on("once"),
+        once: low.is_on("once") || defaults.once && !low.is_on("daemon"),
         stop_when_empty: low.is_on("stop-when-empty"),
         stop_when_empty_for: seconds("stop-when-empty-for", 0.0)?,
         max_jobs: low.number("max-jobs", 0)?,
         max_time: seconds("max-time", 0.0)?,
         memory: low.optional("memory")?,
+        memory_status: defaults.memory_status,
         concurrency,
         retry_after: app.and_then(|app| app.retry_after).unwrap_or(defaults.retry_after),
         lease,
         grace: low.get("grace").map(|_| seconds("grace", 0.0)).transpose()?,
+        reload_timeout: reload.is_some(),
         timeout_release_now: release == Some("now"),
     })
 }
@@ -507,17 +529,9 @@ fn failed(app: Option<&App>, dialect: &Dialect, directory: &Path) -> Failed {
             for server in servers.iter_mut().filter(|_| driver == sql::Driver::Sqlite) {
                 server.database = directory.join(&server.database).display().to_string();
             }
-            let time_column = match dialect {
-                Dialect::Think(think) if think.version >= (3, 0, 3) => "fail_time",
-                _ => "failed_at",
-            };
-            Failed::Database {
-                driver,
-                servers,
-                table: format!("{}{table}", database.prefix),
-                key,
-                time_column,
-            }
+            let time_column = dialect::failed_table(dialect).map_or("failed_at", |(_, column)| column);
+            let table = format!("{}{table}", database.prefix);
+            Failed::Database { driver, servers, table, key, time_column }
         }
         (_, Some(_), None) => {
             Failed::App(format!("{driver} on {}", database.driver.as_deref().unwrap_or("no database")))

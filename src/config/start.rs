@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Failed, Low};
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
-use crate::failed::DatabaseStore;
+use crate::failed::{self, DatabaseStore};
 use crate::failed::{FileStore, NullStore};
 use crate::job::Exception;
 use crate::producer::Producer;
@@ -78,6 +78,10 @@ impl Worker {
             let worker = worker.signing(config.signing.clone());
             routes.fold(worker, |worker, (pattern, endpoint)| worker.http(pattern, endpoint.clone()))
         };
+        let worker = match config.restart_key()? {
+            Some(key) => worker.restart_key(key),
+            None => worker,
+        };
         #[cfg(feature = "health")]
         let worker = match &config.health {
             Some(address) => worker.health_at(address),
@@ -103,11 +107,10 @@ impl Worker {
                 worker.failed_jobs_by_the_app(&store)
             }
             #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
-            Failed::Database { driver, servers, table, key, time_column } => {
-                let database = crate::sql::Database::new(*driver, servers.clone());
-                let store = DatabaseStore::new(database, table, *key, config.timezone)?;
-                worker.failed_jobs(store.time_column(time_column))
-            }
+            Failed::Database { .. } => match config.failed_table()? {
+                Some(table) => worker.failed_jobs(table),
+                None => worker,
+            },
             #[cfg(not(any(feature = "mysql", feature = "postgres", feature = "sqlite")))]
             Failed::Database { .. } => {
                 worker.failed_jobs_by_the_app("a database, and this build speaks to none")
@@ -118,6 +121,22 @@ impl Worker {
             Failed::App(driver) => worker.failed_jobs_by_the_app(driver),
             Failed::Null => worker.failed_jobs(NullStore),
         })
+    }
+}
+
+impl Config {
+    /// The table of failed jobs, where they are kept in one.
+    ///
+    /// # Errors
+    /// Where there is no such SQLite file.
+    #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+    pub fn failed_table(&self) -> Result<Option<DatabaseStore>, failed::Error> {
+        let Failed::Database { driver, servers, table, key, time_column } = &self.failed else {
+            return Ok(None);
+        };
+        let database = crate::sql::Database::new(*driver, servers.clone());
+        let store = DatabaseStore::new(database, table, *key, self.timezone)?;
+        Ok(Some(store.time_column(time_column)))
     }
 }
 

@@ -66,7 +66,7 @@ fn query(text: &str) -> Tree {
     all
 }
 
-fn percent_decoded(text: &str, form: bool) -> String {
+pub(super) fn percent_decoded(text: &str, form: bool) -> String {
     let (bytes, mut out, mut at) = (text.as_bytes(), Vec::new(), 0);
     while at < bytes.len() {
         let code = text.get(at + 1..at + 3).filter(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()));

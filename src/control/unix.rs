@@ -1,24 +1,17 @@
-//! Unix signals as words. Never acts on one.
+//! Unix signals as words. Never acts on one. Counterpart in PHP: `listenForSignals` of `Illuminate\Queue\Worker`.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-/// What a signal asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// TERM, INT, QUIT: finish and stop; a second one: hand back and stop.
-    Stop,
-    /// USR2: reserve nothing more for now.
-    Pause,
-    /// CONT: go on.
-    Resume,
-}
+use super::Signal;
 
 /// Listens from now on; the words arrive in the order of the signals.
 ///
 /// Must be called inside a tokio runtime. SIGCONT has no name in tokio; 18 is its number on Linux.
-pub fn signals() -> std::io::Result<mpsc::UnboundedReceiver<Signal>> {
-    let (tell, told) = mpsc::unbounded_channel();
+///
+/// # Errors
+/// Where the system lets nobody listen.
+pub fn signals(tell: &mpsc::UnboundedSender<Signal>) -> std::io::Result<()> {
     for (kind, word) in [
         (SignalKind::terminate(), Signal::Stop),
         (SignalKind::interrupt(), Signal::Stop),
@@ -30,5 +23,5 @@ pub fn signals() -> std::io::Result<mpsc::UnboundedReceiver<Signal>> {
         let tell = tell.clone();
         tokio::spawn(async move { while stream.recv().await.is_some() && tell.send(word).is_ok() {} });
     }
-    Ok(told)
+    Ok(())
 }

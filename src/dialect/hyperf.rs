@@ -55,6 +55,20 @@ impl Hyperf {
         }
     }
 
+    /// The key of a role, by the name that operators give it; `channel` is the channel itself, which holds nothing.
+    pub fn role(&self, channel: &str, role: &str) -> Option<String> {
+        let keys = self.keys(channel);
+        match role {
+            "waiting" => Some(keys.ready),
+            "reserved" => Some(keys.reserved),
+            "delayed" => Some(keys.delayed),
+            "timeout" => keys.timeout,
+            "failed" => keys.failed,
+            "channel" => Some(format!("{}{channel}", self.prefix)),
+            _ => None,
+        }
+    }
+
     /// True where the keys of this channel do not share a slot of the cluster.
     pub fn is_torn(&self, channel: &str) -> bool {
         self.cluster && !has_hash_tag(&self.keys(channel).ready)
@@ -143,6 +157,7 @@ pub const SCRIPTS: Scripts = Scripts {
     recover: concat!(include_str!("lua/opaque.lua"), include_str!("lua/recover.lua")),
     push: concat!(include_str!("lua/hyperf.lua"), include_str!("lua/push.lua")),
     clear: include_str!("lua/clear.lua"),
+    reload: include_str!("lua/reload.lua"),
 };
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 
 pub mod hyperf;
 pub mod laravel;
+mod lines;
+mod restart;
 mod rules;
 mod shape;
 pub mod think;
@@ -13,6 +15,8 @@ use bytes::Bytes;
 
 pub use hyperf::Hyperf;
 pub use laravel::Laravel;
+pub use lines::{Line, Lines, Part, Wording};
+pub use restart::RestartItem;
 pub use rules::Rules;
 pub use shape::{Backoff, Refusal, Shape};
 pub use think::Think;
@@ -110,6 +114,24 @@ impl Dialect {
             Dialect::Laravel(_) => Payload::parse(raw),
             Dialect::Think(think) => think.read(raw),
             Dialect::Hyperf(hyperf) => hyperf.read(raw),
+        }
+    }
+
+    /// What a worker prints of its jobs.
+    pub fn lines(&self) -> Lines {
+        match self {
+            Dialect::Laravel(_) => Lines::Artisan,
+            Dialect::Think(think) => Lines::Worded(think.lines()),
+            Dialect::Hyperf(_) => Lines::Worded(&lines::HYPERF),
+        }
+    }
+
+    /// The cache item of `queue:restart`, where the framework has one.
+    pub fn restart_item(&self) -> Option<RestartItem> {
+        match self {
+            Dialect::Laravel(_) => Some(restart::LARAVEL),
+            Dialect::Think(think) => Some(think.restart_item()),
+            Dialect::Hyperf(_) => None,
         }
     }
 

@@ -7,8 +7,9 @@ use bytes::Bytes;
 
 use super::laravel::has_hash_tag;
 use super::wire::json_scripts;
-use super::{Counting, Keys, Rules, Scripts};
+use super::{Counting, Keys, RestartItem, Rules, Scripts, Wording, lines, restart};
 use crate::job::{Payload, PayloadError};
+use crate::php::json::encode;
 
 /// How one ThinkPHP app speaks to Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +68,21 @@ impl Think {
         Payload::parse_named(raw, |job| self.resolve(job))
     }
 
+    /// The payload of a failed job as PHP pushes it anew: decoded, no attempt spent, encoded again.
+    ///
+    /// # Errors
+    /// Where it is not a JSON object; PHP would push `null` in its place.
+    pub fn retried(&self, payload: Bytes) -> Result<Vec<u8>, PayloadError> {
+        self.read(payload.clone())?;
+        let mut value = encode::as_arrays(serde_json::from_slice(&payload)?);
+        if let Some(attempts) = value.get_mut("attempts").filter(|attempts| !attempts.is_null()) {
+            *attempts = 0.into();
+        }
+        let mut again = String::with_capacity(payload.len());
+        encode::value(&mut again, &value, false);
+        Ok(again.into_bytes())
+    }
+
     /// Class and method of a job's name, as `Class@method`. Without a method it is `fire`; a name without a backslash is a
     /// class in the app's, or one of its modules', `job`.
     pub fn resolve(&self, job: &str) -> String {
@@ -83,6 +99,19 @@ impl Think {
                 format!("{namespace}\\{}\\job\\{name}@{method}", module.to_ascii_lowercase())
             }
             None => format!("{namespace}\\job\\{name}@{method}"),
+        }
+    }
+
+    /// What a worker of this version prints of its jobs.
+    pub fn lines(&self) -> &'static Wording {
+        if self.version >= (3, 0, 0) { &lines::THINK } else { &lines::THINK_OLD }
+    }
+
+    /// The cache item of `queue:restart`: 2.0.3 is of the line of 1, on ThinkPHP 5.0.
+    pub fn restart_item(&self) -> RestartItem {
+        match self.version < (2, 0, 0) || self.version == (2, 0, 3) {
+            true => restart::THINK_5_0,
+            false => restart::THINK,
         }
     }
 
@@ -169,6 +198,17 @@ mod tests {
         );
         assert_eq!(object.class(), Some("app\\job\\M"));
         assert_eq!(object.name(), "think\\queue\\CallQueuedHandler@call");
+    }
+
+    #[test]
+    fn row_33_a_failed_job_is_pushed_anew_as_php_encodes_it() {
+        let retried = |json: &'static str| of(newest_version()).retried(json.as_bytes().into());
+        let payload = r#"{"job":"a/é","data":{"e":{},"f":1.0},"id":"i","attempts":2}"#;
+        let again = r#"{"job":"a\/\u00e9","data":{"e":[],"f":1},"id":"i","attempts":0}"#;
+        assert_eq!(retried(payload).unwrap(), again.as_bytes());
+        assert_eq!(retried(r#"{"job":"a","attempts":null}"#).unwrap(), br#"{"job":"a","attempts":null}"#);
+        assert_eq!(retried(r#"{"job":"a"}"#).unwrap(), br#"{"job":"a"}"#);
+        assert!(retried("not json").is_err() && retried("[1]").is_err());
     }
 
     fn newest_version() -> (u32, u32, u32) {

@@ -55,6 +55,8 @@ pub struct Scripts {
     pub push: &'static str,
     /// Empty a queue.
     pub clear: &'static str,
+    /// Put back what was moved aside.
+    pub reload: &'static str,
 }
 
 /// When an attempt is counted in the payload.
@@ -94,6 +96,7 @@ macro_rules! json_scripts {
             recover: concat!(include_str!("lua/attempts.lua"), include_str!("lua/recover.lua")),
             push: concat!(include_str!($head), include_str!("lua/push.lua")),
             clear: include_str!("lua/clear.lua"),
+            reload: include_str!("lua/reload.lua"),
         }
     };
 }

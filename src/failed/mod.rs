@@ -13,7 +13,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
-pub use database::DatabaseStore;
+pub use database::{DatabaseStore, FailedRow};
 pub use file::{CacheLock, FileStore};
 pub use null::NullStore;
 

@@ -20,6 +20,7 @@
 //! | `E:11:"Suit:Hearts";` | `{"enum": ["Suit", "Hearts"]}` |
 //! | `r:2;` `R:2;` | `{"same": 2}` `{"reference": 2}` |
 
+pub(crate) mod encode;
 mod read;
 mod source;
 mod write;

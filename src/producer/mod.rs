@@ -2,13 +2,12 @@
 //!
 //! Owns the way from a job to the queue: one at a time, or many in few calls. Never runs a job, and takes no locks: the
 //! unique lock of a class that is `ShouldBeUnique` is the app's. In reading order: `dispatch`,
-//! `payload`, `property`, `chain`, `json`.
+//! `payload`, `property`, `chain`.
 //! Counterpart in PHP: `dispatch()`, `Illuminate\Contracts\Queue\Queue::push`, `bulk`.
 
 mod chain;
 mod dispatch;
 mod error;
-mod json;
 mod payload;
 mod property;
 #[cfg(test)]

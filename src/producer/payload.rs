@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::chain;
 use super::dispatch::{Command, Delay, Dispatch};
 use super::property::{date, delay, scalar, text};
-use super::{Error, Pushed, json};
+use super::{Error, Pushed};
 use crate::dialect::{Backoff, Shape};
 use crate::php;
 
@@ -99,7 +99,7 @@ pub(super) fn make(
         field("delay", available_at.map_or(Value::Null, |at| json!(at.saturating_sub(now).max(0))));
     }
     let mut payload = String::new();
-    json::value(&mut payload, &Value::Object(fields), shape.unescaped_unicode);
+    php::json::encode::value(&mut payload, &Value::Object(fields), shape.unescaped_unicode);
     Ok(Ready { queue, available_at, payload: payload.into_bytes(), pushed: Pushed { id, uuid } })
 }
 

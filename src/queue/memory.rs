@@ -399,6 +399,21 @@ impl Queue for MemoryQueue {
         })
     }
 
+    fn reload<'a>(&'a self, queue: &'a str, from: State) -> BoxFuture<'a, Result<u64, Error>> {
+        let moved = self.with(queue, |lists| {
+            let aside = match from {
+                State::Timeout => std::mem::take(&mut lists.timeout),
+                State::Failed => std::mem::take(&mut lists.failed),
+                _ => Vec::new(),
+            };
+            let moved = aside.len() as u64;
+            lists.ready.extend(aside);
+            moved
+        });
+        self.0.changed.notify_waiters();
+        Box::pin(async move { Ok(moved) })
+    }
+
     fn peek<'a>(
         &'a self,
         queue: &'a str,

@@ -126,6 +126,10 @@ pub trait Queue: Send + Sync + 'static {
     /// Removes all jobs but those set aside: quarantined, timed out or failed; answers how many.
     fn clear<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<u64, Error>>;
 
+    /// Appends what was moved aside, as [timed out](State::Timeout) or [failed](State::Failed), to the ready list, the oldest
+    /// first, each job in one step and its bytes as they are; answers how many. None where the framework has no such list.
+    fn reload<'a>(&'a self, queue: &'a str, from: State) -> BoxFuture<'a, Result<u64, Error>>;
+
     /// Payloads in one state, the next to run first: `limit` of them from `offset` on.
     fn peek<'a>(
         &'a self,

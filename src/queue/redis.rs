@@ -61,6 +61,7 @@ struct Scripts {
     recover: Script,
     push: Script,
     clear: Script,
+    reload: Script,
 }
 
 /// One job as the exchange and the recover script answer it: bytes, offset, length, attempts.
@@ -79,8 +80,34 @@ impl RedisQueue {
             recover: Script::new(texts.recover),
             push: Script::new(texts.push),
             clear: Script::new(texts.clear),
+            reload: Script::new(texts.reload),
         };
         RedisQueue { redis, dialect, options, scripts: Arc::new(scripts), ahead: Arc::default() }
+    }
+
+    /// Deletes a key of a queue with all that it holds; false where there was none.
+    ///
+    /// # Errors
+    /// Where Redis cannot be reached, or refuses.
+    pub async fn discard(&self, queue: &str, key: &str) -> Result<bool, Error> {
+        self.ask("deleting", queue, key, cmd("DEL").arg(key)).await
+    }
+
+    /// Moves the oldest payload of one list of a queue to the other end of a list, its own or another; false where it is not
+    /// this one any more. For frameworks whose lists are taken from at the tail.
+    ///
+    /// # Errors
+    /// As [`discard`](Self::discard).
+    pub async fn move_oldest(
+        &self,
+        queue: &str,
+        from: &str,
+        payload: &[u8],
+        to: &str,
+    ) -> Result<bool, Error> {
+        let moved: u64 =
+            self.run("reloading", queue, &self.scripts.reload, &[from, to], &[b"1", payload]).await?;
+        Ok(moved == 1)
     }
 
     async fn run<T: FromRedisValue>(
@@ -435,6 +462,27 @@ impl Queue for RedisQueue {
             let keys: Vec<&str> =
                 [&**ready, reserved, delayed].into_iter().chain(notify.as_deref()).collect();
             self.run("clearing", queue, &self.scripts.clear, &keys, &[]).await
+        })
+    }
+
+    fn reload<'a>(&'a self, queue: &'a str, from: State) -> BoxFuture<'a, Result<u64, Error>> {
+        Box::pin(async move {
+            let Keys { ready, timeout, failed, .. } = self.dialect.keys(queue);
+            let list = match from {
+                State::Timeout => timeout,
+                State::Failed => failed,
+                _ => None,
+            };
+            let Some(list) = list else { return Ok(0) };
+            let (keys, most, mut all) = ([&*list, &ready], BATCH_JOBS.to_string(), 0);
+            loop {
+                let moved: u64 =
+                    self.run("reloading", queue, &self.scripts.reload, &keys, &[most.as_bytes()]).await?;
+                all += moved;
+                if moved < BATCH_JOBS as u64 {
+                    return Ok(all);
+                }
+            }
         })
     }
 

@@ -1,15 +1,16 @@
-//! Artisan's job lines: RUNNING, DONE, FAIL, as Laravel 13 prints them.
+//! Job lines: artisan's RUNNING, DONE, FAIL, as Laravel 13 prints them, or the words of another framework.
 //!
 //! Formats only; each event that has a line gets exactly that.
-//! Counterpart in PHP: `Illuminate\Queue\Console\WorkCommand::writeOutput`.
+//! Counterpart in PHP: `writeOutput` of `Illuminate\Queue\Console\WorkCommand` and `think\queue\command\Work`.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use crate::events::Event;
-use crate::job::Job;
+use crate::dialect::{Lines, Part, Wording};
+use crate::events::{Event, Fate};
+use crate::job::{Exception, Job};
 use crate::memory;
 
 /// How lines are laid out.
@@ -25,11 +26,54 @@ pub struct Console {
     pub colour: bool,
     /// Say at the start which queues are worked.
     pub banner: bool,
+    /// Whose lines they are.
+    pub lines: Lines,
 }
 
 impl Console {
     /// The lines of an event, newline included.
     pub fn lines(&self, event: &Event, now: DateTime<Utc>) -> Option<String> {
+        match self.lines {
+            Lines::Artisan => self.artisan(event, now),
+            Lines::Worded(wording) => self.worded(wording, event, now),
+        }
+    }
+
+    fn worded(&self, wording: &Wording, event: &Event, now: DateTime<Utc>) -> Option<String> {
+        let (job, line, exception) = match event {
+            Event::Processing { job } => (job, wording.processing, None),
+            // That it failed was said.
+            Event::Processed { fate: Fate::Failed, .. } => return None,
+            Event::Processed { job, .. } => (job, wording.processed, None),
+            Event::ReleasedAfterException { job, exception, .. } => (job, wording.released, Some(exception)),
+            Event::Failed { job, exception, .. } => (job, wording.failed, Some(exception)),
+            _ => return None,
+        };
+        let line = line?;
+        let text = |parts: &[Part]| parts.iter().map(|part| self.part(*part, job, exception, now)).collect();
+        let (painted, plain): (String, String) = (text(line.painted), text(line.plain));
+        Some(format!("{}{plain}\n", self.paint(line.colours, &painted)))
+    }
+
+    fn part(&self, part: Part, job: &Job, exception: Option<&Exception>, now: DateTime<Utc>) -> String {
+        match part {
+            Part::Text(text) => text.to_owned(),
+            Part::Date => self.date(now),
+            Part::Id => job.payload.id().unwrap_or_default(),
+            Part::Job => job.name().to_owned(),
+            Part::ObjectOrCall => match job.payload.command() {
+                Some(_) => job.name().to_owned(),
+                None => format!("Job[{}]", job.name()),
+            },
+            Part::Exception => exception.map(Exception::to_string).unwrap_or_default(),
+        }
+    }
+
+    fn date(&self, now: DateTime<Utc>) -> String {
+        now.with_timezone(&self.timezone).format("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
+    fn artisan(&self, event: &Event, now: DateTime<Utc>) -> Option<String> {
         match event {
             Event::WorkerStarting { queues, .. } if self.banner => {
                 let queue = if queues.len() > 1 { "queues" } else { "queue" };
@@ -59,7 +103,7 @@ impl Console {
         status: String,
         taken: usize,
     ) -> String {
-        let date = now.with_timezone(&self.timezone).format("%Y-%m-%d %H:%M:%S").to_string();
+        let date = self.date(now);
         let mut name = job.name().to_owned();
         let mut shown = name.clone();
         if self.verbosity > 0 {
@@ -106,7 +150,7 @@ fn runtime(took: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::Fate;
+    use crate::dialect::{Dialect, Hyperf, Think};
     use crate::job::Payload;
 
     fn job() -> Job {
@@ -115,7 +159,14 @@ mod tests {
     }
 
     fn console(verbosity: u8) -> Console {
-        Console { width: 80, timezone: Tz::UTC, verbosity, colour: false, banner: false }
+        Console {
+            width: 80,
+            timezone: Tz::UTC,
+            verbosity,
+            colour: false,
+            banner: false,
+            lines: Lines::Artisan,
+        }
     }
 
     #[test]
@@ -142,6 +193,57 @@ mod tests {
         let line = console(1).lines(&done, DateTime::default()).unwrap();
         assert!(line.contains(" 0.00ms ") && line.ends_with("MB DONE\n"), "{line}");
         assert_eq!([24 << 20, (24 << 20) + (1 << 19)].map(megabytes), ["24MB", "24.5MB"]);
+    }
+
+    #[test]
+    fn think_lines_are_worded_by_version_and_coloured_on_a_terminal_alone() {
+        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let (took, exception) = (Duration::ZERO, Exception::msg("boom"));
+        let events = [
+            Event::Processing { job: job() },
+            Event::Processed { job: job(), took, fate: Fate::Released },
+            Event::Failed { job: job(), took, exception: exception.clone() },
+            Event::Processed { job: job(), took, fate: Fate::Failed },
+            Event::ReleasedAfterException { job: job(), took, exception, delay: 0 },
+        ];
+        let said = |version, colour| {
+            let lines = Dialect::from(Think::new("").version(version)).lines();
+            let console = Console { lines, colour, timezone: Tz::Asia__Shanghai, banner: true, ..console(0) };
+            events.iter().filter_map(|event| console.lines(event, now)).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            said((3, 0, 9), false),
+            [
+                "[2023-11-15 06:13:20][abc] Processing: App\\Jobs\\Mail\n",
+                "[2023-11-15 06:13:20][abc] Processed:  App\\Jobs\\Mail\n",
+                "[2023-11-15 06:13:20][abc] Failed:     App\\Jobs\\Mail\n",
+            ]
+        );
+        let failed = "\x1b[37;41m[2023-11-15 06:13:20][abc] Failed:    \x1b[0m App\\Jobs\\Mail\n";
+        assert_eq!(said((3, 0, 9), true)[2], failed);
+        assert_eq!(said((2, 0, 4), false), ["Processed: App\\Jobs\\Mail\n", "Failed: App\\Jobs\\Mail\n"]);
+    }
+
+    #[test]
+    fn hyperf_lines_name_the_method_of_a_call_and_the_exception_of_a_failure() {
+        let call = |class: &str, properties: &str, count: usize| {
+            let job = format!("O:{}:\"{class}\":{count}:{{{properties}}}", class.len());
+            let message = format!(
+                "O:28:\"Hyperf\\AsyncQueue\\JobMessage\":2:{{s:3:\"job\";{job}s:8:\"attempts\";i:0;}}"
+            );
+            let payload = Dialect::from(Hyperf::new("")).read(message.into_bytes().into()).unwrap();
+            Job { connection: "redis".into(), queue: "{queue}".into(), attempts: 1, payload }
+        };
+        let mail = "s:5:\"class\";s:8:\"App\\Mail\";s:6:\"method\";s:4:\"send\";s:6:\"params\";a:0:{}";
+        let call = call("Hyperf\\AsyncQueue\\AnnotationJob", mail, 3);
+        let (took, exception) = (Duration::ZERO, Exception::msg("boom"));
+        let told = format!("[2023-11-14 22:13:20] Failed Job[App\\Mail@send].\n{exception}\n");
+        let console = Console { lines: Dialect::from(Hyperf::new("")).lines(), ..console(0) };
+        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let lines = |event| console.lines(&event, now);
+        let begun = "[2023-11-14 22:13:20] Processing Job[App\\Mail@send].\n";
+        assert_eq!(lines(Event::Processing { job: call.clone() }).as_deref(), Some(begun));
+        assert_eq!(lines(Event::Failed { job: call, took, exception }), Some(told));
     }
 
     #[test]

@@ -104,6 +104,9 @@ pub fn log() -> impl Fn(&Event) + Send + Sync + 'static {
         Event::QueueUp => info!("Redis answers again"),
         Event::Paused => info!("paused: no job is taken until SIGCONT"),
         Event::Resumed => info!("resumed"),
+        Event::Reloaded { queue, jobs } => {
+            info!(%queue, "timeout channel reload {jobs} messages to waiting channel success.");
+        }
         Event::Draining { running } => info!("taking no more jobs, waiting for {running} that run"),
         Event::WorkerStarting { connection, queues } => info!(%connection, "working {}", queues.join(",")),
         Event::WorkerStopping { reason, status } => info!(status, "stopping: {reason}"),

@@ -1,4 +1,4 @@
-//! Consumers of events: artisan's job lines on stdout, everything else as log lines on stderr.
+//! Consumers of events: the framework's job lines on stdout, everything else as log lines on stderr.
 //!
 //! Nothing in here changes what the worker does, and nothing else prints.
 
@@ -23,6 +23,7 @@ pub use log::log;
 #[cfg(feature = "cli")]
 pub use progress::progress;
 
+use crate::dialect::Lines;
 use crate::events::Event;
 
 /// What is printed on stdout.
@@ -36,6 +37,8 @@ pub struct Screen {
     pub verbosity: u8,
     /// Colours, where said; else a terminal gets them.
     pub ansi: Option<bool>,
+    /// Whose job lines.
+    pub lines: Lines,
 }
 
 /// A listener that prints job lines on stdout, times in this timezone. A closed stdout is nobody's failure.
@@ -43,7 +46,8 @@ pub fn job_lines(screen: Screen, timezone: Tz) -> impl Fn(&Event) + Send + Sync 
     let terminal = std::io::stdout().is_terminal();
     let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(80);
     let colour = screen.ansi.unwrap_or(terminal);
-    let console = Console { width, timezone, verbosity: screen.verbosity, colour, banner: terminal };
+    let Screen { verbosity, lines, .. } = screen;
+    let console = Console { width, timezone, verbosity, colour, banner: terminal, lines };
     move |event| {
         let now: DateTime<Utc> = Utc::now();
         let lines = match screen {

@@ -13,6 +13,7 @@ mod options;
 mod outage;
 pub mod policy;
 mod pooled;
+mod reload;
 mod stop;
 
 use std::fmt;
@@ -20,7 +21,6 @@ use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
-#[cfg(feature = "health")]
 use tokio_util::task::AbortOnDropHandle;
 
 use connection::Connection;
@@ -29,7 +29,7 @@ pub use options::WorkerOptions;
 pub use stop::StopReason;
 
 use crate::clock::Clock;
-use crate::control;
+use crate::control::{self, RestartKey};
 use crate::events::{Event, Events};
 use crate::failed::FailedJobStore;
 #[cfg(feature = "http")]
@@ -56,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) pool: OnceLock<Pool>,
     /// Asked after `queue:restart`: whether this worker would be started otherwise now.
     pub(crate) settings_changed: Option<Box<dyn Fn() -> bool + Send + Sync>>,
+    /// The cache items of `queue:restart` that are watched.
+    pub(crate) restart: Vec<RestartKey>,
     pub(crate) health: Health,
     /// Where health is asked for.
     #[cfg(feature = "health")]
@@ -115,6 +117,7 @@ impl Worker {
             php: PoolOptions::default(),
             pool: OnceLock::new(),
             settings_changed: None,
+            restart: Vec::new(),
             health: Health::new(),
             #[cfg(feature = "health")]
             health_at: None,
@@ -258,6 +261,15 @@ impl Worker {
         self
     }
 
+    /// Where the app's cache keeps the item of `queue:restart`: once it changes the worker finishes what runs and stops.
+    /// Not looked at with `--once`. May be
+    /// named for several apps.
+    #[must_use]
+    pub fn restart_key(mut self, key: RestartKey) -> Self {
+        self.shared.restart.push(key);
+        self
+    }
+
     /// How the worker stands, for as long as somebody keeps this.
     pub fn health(&self) -> Health {
         self.shared.health.clone()
@@ -273,7 +285,7 @@ impl Worker {
 
     /// Serves the queues of this worker, too, each round after its own: those of another app or framework, on the same
     /// Redis or on another. For their jobs the other's connection, framework, limits and store of failed jobs hold; its
-    /// handlers are added to this one's, and what else it was told is dropped. PHP children stay those of this worker's
+    /// handlers are added to this one's, its `queue:restart` ends this one, and what else it was told is dropped. PHP children stay those of this worker's
     /// app, and are given no job of the other's.
     #[must_use]
     pub fn also(mut self, other: Worker) -> Self {
@@ -282,6 +294,7 @@ impl Worker {
         let beside = std::iter::once(own).chain(others);
         self.others.extend(beside.map(|connection| Connection { has_pool: false, ..connection }));
         self.shared.routes.add(shared.routes);
+        self.shared.restart.extend(shared.restart);
         #[cfg(feature = "http")]
         {
             let signed =
@@ -324,7 +337,6 @@ impl Worker {
     /// # Errors
     /// Where signals cannot be listened to, nobody could record a failed job, an endpoint cannot be used, or there can be no
     /// pool of PHP processes. Trouble with Redis is not an error: it is told as an event and waited out.
-    #[cfg_attr(not(feature = "http"), expect(unused_mut, reason = "only endpoints change it"))]
     pub async fn run(mut self) -> std::io::Result<StopReason> {
         #[cfg(feature = "http")]
         self.reach_endpoints()?;
@@ -341,7 +353,8 @@ impl Worker {
                 connection.app_store
             )));
         }
-        let signals = control::signals()?;
+        let (tell, told) = mpsc::unbounded_channel();
+        control::signals(&tell)?;
         #[cfg(feature = "health")]
         let _serving = match &self.shared.health_at {
             None => None,
@@ -357,7 +370,15 @@ impl Worker {
                 Some(AbortOnDropHandle::new(serving))
             }
         };
-        Ok(self.work(signals).await)
+        let mut watching = Vec::new();
+        for key in std::mem::take(&mut self.shared.restart) {
+            if self.shared.options.once {
+                break;
+            }
+            let known = key.at_start().await;
+            watching.push(AbortOnDropHandle::new(tokio::spawn(key.watch(known, tell.clone()))));
+        }
+        Ok(self.work(told).await)
     }
 
     /// Works until the queues are empty and nothing runs, deaf to signals: for tests of handlers.
@@ -396,6 +417,10 @@ impl Worker {
             let (connection, queues) = (connection.name.clone(), connection.queues.clone());
             shared.events.emit(Event::WorkerStarting { connection, queues });
         }
+        let reloads = |connection: &&Arc<Connection>| connection.options.reload_timeout;
+        let reloading = shared.connections.iter().filter(reloads);
+        let reloading = reloading.map(|connection| reload::reload(connection.clone(), shared.events.clone()));
+        let _reloading: Vec<_> = reloading.map(|task| AbortOnDropHandle::new(tokio::spawn(task))).collect();
         let reason = ledger::Ledger::new(shared.clone()).run(signals).await;
         shared.events.emit(Event::WorkerStopping { reason: reason.name(), status: reason.status() });
         reason

@@ -29,8 +29,10 @@ pub struct WorkerOptions {
     pub max_jobs: u64,
     /// Stop after this long; zero is never.
     pub max_time: Duration,
-    /// Stop, with exit code 12, once this process holds so many megabytes; `None` is no limit.
+    /// Stop once this process holds so many megabytes; `None` is no limit.
     pub memory: Option<u64>,
+    /// The exit code of that: 12, but 0 before think-queue 3.
+    pub memory_status: u8,
     /// Jobs that run at once.
     pub concurrency: usize,
     /// The connection's `retry_after` in seconds.
@@ -39,6 +41,8 @@ pub struct WorkerOptions {
     pub lease: Option<i64>,
     /// How long running jobs may go on after a signal to stop, before they are handed back; `None` waits.
     pub grace: Option<Duration>,
+    /// Put jobs that were moved aside as timed out back to wait, where the framework moves them aside.
+    pub reload_timeout: bool,
     /// A job that timed out and may run again does so at once, instead of after the rest of `retry_after`.
     pub timeout_release_now: bool,
 }
@@ -57,10 +61,12 @@ impl Default for WorkerOptions {
             max_jobs: 0,
             max_time: Duration::ZERO,
             memory: None,
+            memory_status: 12,
             concurrency: 16,
             retry_after: 60,
             lease: None,
             grace: None,
+            reload_timeout: false,
             timeout_release_now: false,
         }
     }

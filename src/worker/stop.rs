@@ -9,10 +9,13 @@ use std::process::ExitCode;
 pub enum StopReason {
     /// A signal asked for it.
     Interrupted,
-    /// `queue:restart` was run and the worker's own settings have changed.
+    /// `queue:restart` was run: its cache item has changed, or with a pool the worker's own settings.
     Restart,
     /// This process grew above `--memory`.
-    Memory,
+    Memory {
+        /// The exit code that its framework has for that.
+        status: u8,
+    },
     /// `--stop-when-empty`: there was no job.
     Empty,
     /// `--stop-when-empty-for`: there was no job for so long.
@@ -31,7 +34,7 @@ impl StopReason {
         match self {
             StopReason::Interrupted => "interrupted",
             StopReason::Restart => "restart_signal",
-            StopReason::Memory => "memory",
+            StopReason::Memory { .. } => "memory",
             StopReason::Empty => "empty",
             StopReason::EmptyFor => "empty_for",
             StopReason::MaxTime => "max_time",
@@ -40,9 +43,12 @@ impl StopReason {
         }
     }
 
-    /// `queue:work`'s exit code: 12 for memory, else 0.
+    /// `queue:work`'s exit code: 0, and for memory 12 where the framework says so.
     pub fn status(self) -> u8 {
-        if self == StopReason::Memory { 12 } else { 0 }
+        match self {
+            StopReason::Memory { status } => status,
+            _ => 0,
+        }
     }
 
     /// The same, for `main` to return.

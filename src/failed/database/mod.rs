@@ -6,6 +6,7 @@
 //! Counterpart in PHP: `Illuminate\Queue\Failed\DatabaseUuidFailedJobProvider`, `DatabaseFailedJobProvider`.
 
 mod form;
+mod table;
 
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDateTime, TimeZone};
@@ -16,6 +17,7 @@ use crate::job::Payload;
 use crate::queue::BoxFuture;
 use crate::sql::{self, Database, Session};
 use form::Form;
+pub use table::FailedRow;
 
 /// `Y-m-d H:i:s`.
 const DATE: &str = "%Y-%m-%d %H:%M:%S";

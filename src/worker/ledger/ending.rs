@@ -90,7 +90,7 @@ impl Ledger {
         let reason = if options.memory.is_some_and(|limit| {
             limit > 0 && ran && memory::resident().is_some_and(|used| used >> 20 >= limit)
         }) {
-            StopReason::Memory
+            StopReason::Memory { status: options.memory_status }
         } else if options.once && (self.taken > 0 || idle && Instant::now() >= self.next_poll) {
             StopReason::Once
         } else if options.stop_when_empty && idle {
@@ -146,6 +146,8 @@ impl Ledger {
                 self.leave(reason);
             }
             (Signal::Stop, _) => self.give_up_at = Some(Instant::now()),
+            (Signal::Restart, Phase::Working) => self.drain(StopReason::Restart),
+            (Signal::Restart, _) => {}
             (Signal::Pause, _) => {
                 self.paused = true;
                 self.shared.events.emit(Event::Paused);

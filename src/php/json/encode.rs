@@ -1,14 +1,27 @@
 //! JSON as PHP's `json_encode` writes it.
 //!
-//! Owns the text form: what is escaped, how floats look. Never decides what is written. Counterpart in PHP:
-//! `json_encode` without flags and with JSON_UNESCAPED_UNICODE.
+//! Owns the text form: what is escaped, how floats look; and what becomes of arrays that `json_decode` has read. Never
+//! decides what is written. Counterpart in PHP: `json_encode` without flags and with JSON_UNESCAPED_UNICODE.
 
 use serde_json::Value;
 
 use crate::php;
 
+/// What PHP has in hand after `json_decode(..., true)`: objects are arrays, and an array whose keys are 0, 1, 2 is a list.
+pub(crate) fn as_arrays(value: Value) -> Value {
+    match value {
+        Value::Array(values) => values.into_iter().map(as_arrays).collect(),
+        Value::Object(fields) => {
+            let is_list = fields.keys().enumerate().all(|(index, key)| *key == index.to_string());
+            let fields = fields.into_iter().map(|(key, value)| (key, as_arrays(value)));
+            if is_list { fields.map(|(_, value)| value).collect() } else { Value::Object(fields.collect()) }
+        }
+        scalar => scalar,
+    }
+}
+
 /// Appends a value.
-pub(super) fn value(out: &mut String, value: &Value, unescaped_unicode: bool) {
+pub(crate) fn value(out: &mut String, value: &Value, unescaped_unicode: bool) {
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
@@ -113,6 +126,21 @@ mod tests {
         let php = "[1,-1,1,-0,1.0e+25,10000000000000000,1.0e+17,0.1,1.0e-5,0.0001,-1.0e-7,1.5e+300,\
                    -9223372036854775808,1.8446744073709552e+19]";
         assert_eq!(written(&numbers, true), php);
+    }
+
+    #[test]
+    fn what_php_has_decoded_it_encodes_with_lists_for_objects() {
+        for (json, again) in [
+            (r#"{"e":{},"f":1.0}"#, r#"{"e":[],"f":1}"#),
+            (r#"{"0":"a","1":{"0":"b"}}"#, r#"["a",["b"]]"#),
+            (r#"{"1":"a","0":"b"}"#, r#"{"1":"a","0":"b"}"#),
+            (r#"{"0":1,"01":2}"#, r#"{"0":1,"01":2}"#),
+            (r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#),
+            (r#"[1e2,-1.0,18446744073709551615,0.00001]"#, r#"[100,-1,1.8446744073709552e+19,1.0e-5]"#),
+            (r#""é/""#, r#""\u00e9\/""#),
+        ] {
+            assert_eq!(written(&as_arrays(serde_json::from_str(json).unwrap()), false), again, "{json}");
+        }
     }
 
     #[test]
