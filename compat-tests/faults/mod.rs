@@ -13,6 +13,7 @@ mod flow;
 mod flushed;
 mod full;
 mod health;
+mod killed;
 mod leaving;
 mod readonly;
 mod restarted;
