@@ -55,10 +55,7 @@ fn check_commands(name: &str, bytes: &[u8]) {
     let payload = Payload::parse(bytes.to_vec()).unwrap_or_else(|error| panic!("{name}: {error}"));
     let Some(command) = payload.command().filter(|command| !command.is_encrypted()) else { return };
     let value = command.value().unwrap_or_else(|error| panic!("{name}: {error}"));
-    assert!(
-        value.write() == command.serialized().as_bytes(),
-        "{name}: the command is not written back as it was"
-    );
+    assert!(value.write() == command.serialized(), "{name}: the command is not written back as it was");
     check_nested(name, value);
 }
 

@@ -93,6 +93,16 @@ pub enum Event {
         /// Why it cannot be read.
         reason: String,
     },
+    /// A payload that no worker can read stays reserved, as its framework leaves it; once its reservation is over it goes
+    /// where expired ones go.
+    LeftUnread {
+        /// The queue.
+        queue: Arc<str>,
+        /// Its size in bytes.
+        bytes: usize,
+        /// Why it cannot be read.
+        reason: String,
+    },
     /// Payloads that no worker can read could not be set aside, for the quarantine is full: they went to the end of
     /// their queue.
     QuarantineFull {

@@ -9,10 +9,10 @@ mod suite;
 mod unreadable;
 
 use handover::MemoryQueue;
-use handover::dialect::{Counting, Dialect, Laravel, Think};
+use handover::dialect::{Counting, Dialect, Hyperf, Laravel, Think};
 use handover::job::Settlement;
 use handover::queue::{
-    Exchange, Exchanged, Queue, RedisQueue, RedisQueueOptions, Reservation, Settling, Token,
+    Exchange, Exchanged, Queue, RedisQueue, RedisQueueOptions, Reservation, Settling, State, Token,
 };
 
 use crate::support::redis::Redis;
@@ -38,16 +38,17 @@ pub struct Driven<'a> {
     pub queue: &'a dyn Queue,
     pub now: i64,
     pub counting: Counting,
+    has_tokens: bool,
     next_token: u32,
 }
 
 impl<'a> Driven<'a> {
     pub fn new(queue: &'a dyn Queue) -> Self {
-        Driven { queue, now: NOW, counting: Counting::AtReserve, next_token: 1 }
+        Driven { queue, now: NOW, counting: Counting::AtReserve, has_tokens: true, next_token: 1 }
     }
 
-    pub fn counting(self, counting: Counting) -> Self {
-        Driven { counting, ..self }
+    pub fn speaking(self, dialect: &Dialect) -> Self {
+        Driven { counting: dialect.counting(), has_tokens: dialect.has_wake_ups(), ..self }
     }
 
     /// By how much a reservation raises the count.
@@ -55,11 +56,53 @@ impl<'a> Driven<'a> {
         i64::from(self.counting == Counting::AtReserve)
     }
 
-    /// Takes so many wake-up tokens, and no more are there. Where the dialect has none, none are.
+    /// The number of the attempt at a job that was pushed with this count.
+    pub fn number(&self, count: i64) -> i64 {
+        count + i64::from(self.counting != Counting::AtReturn)
+    }
+
+    /// A payload with this id and count of attempts.
+    pub fn job(&self, id: &str, attempts: i64) -> String {
+        match self.counting {
+            Counting::AtRelease => message(id, attempts),
+            Counting::AtReserve | Counting::AtReturn => job(id, attempts),
+        }
+    }
+
+    /// The ids of these jobs.
+    pub fn ids(&self, reserved: &[Reservation]) -> Vec<String> {
+        let id = |reservation: &Reservation| {
+            let payload = self.queue.read(reservation.popped().clone()).unwrap();
+            payload.id().unwrap_or_else(|| {
+                let job = payload.command().unwrap().value().unwrap();
+                job.get("id").unwrap().as_str().unwrap().to_owned()
+            })
+        };
+        reserved.iter().map(id).collect()
+    }
+
+    /// The order in which jobs run that are due in this order.
+    pub fn due<const N: usize>(&self, mut ids: [&'static str; N]) -> [&'static str; N] {
+        if self.counting == Counting::AtRelease {
+            ids.reverse();
+        }
+        ids
+    }
+
+    /// True where an expired reservation goes to a list of its own, and does not come back.
+    pub fn loses_expired(&self) -> bool {
+        self.counting == Counting::AtRelease
+    }
+
+    /// Takes so many wake-up tokens, and no more are there. Where the dialect has none, a wait ends as long as there is a
+    /// job.
     pub async fn assert_tokens(&self, count: usize) {
         let queues = ["q".to_owned()];
-        for _ in 0..if self.queue.has_wake_ups() { count } else { 0 } {
+        for _ in 0..count {
             assert_eq!(self.queue.wait(&queues, 1.0).await.unwrap(), ["q"]);
+        }
+        if !self.has_tokens && self.queue.size("q").await.unwrap().pending > 0 {
+            return;
         }
         assert_eq!(self.queue.wait(&queues, 0.05).await.unwrap(), [""; 0]);
     }
@@ -85,6 +128,11 @@ impl<'a> Driven<'a> {
         panic!("Redis did not answer twenty times");
     }
 
+    pub async fn standing(&self, state: State) -> Vec<String> {
+        let peeked = self.queue.peek("q", state, 0, 999).await.unwrap();
+        peeked.into_iter().map(|peeked| String::from_utf8(peeked.payload.to_vec()).unwrap()).collect()
+    }
+
     pub async fn reserve(&mut self, want: usize) -> Vec<Reservation> {
         self.exchange(&[], want, 0).await.reserved
     }
@@ -108,6 +156,12 @@ pub fn job(id: &str, attempts: i64) -> String {
     format!(r#"{{"job":"A@b","data":[],"id":"{id}","attempts":{attempts}}}"#)
 }
 
+/// The same as a message of Hyperf.
+pub fn message(id: &str, attempts: i64) -> String {
+    let job = format!("O:9:\"App\\Job\\A\":1:{{s:2:\"id\";s:{}:\"{id}\";}}", id.len());
+    format!("O:28:\"Hyperf\\AsyncQueue\\JobMessage\":2:{{s:3:\"job\";{job}s:8:\"attempts\";i:{attempts};}}")
+}
+
 macro_rules! for_every_queue {
     ($dialects:tt $tests:tt) => { for_every_queue!(@dialects $dialects $tests); };
     (@dialects {$($module:ident: $dialect:expr),* $(,)?} $tests:tt) => {
@@ -116,7 +170,7 @@ macro_rules! for_every_queue {
     (@tests $module:ident, $dialect:expr, {$($name:ident),* $(,)?}) => {
         mod $module {
             #[allow(unused_imports, reason = "each names one")]
-            use super::{Dialect, Driven, Laravel, MemoryQueue, Redis, Think, speaking, suite};
+            use super::{Dialect, Driven, Hyperf, Laravel, MemoryQueue, Redis, Think, speaking, suite};
 
             fn dialect() -> Dialect {
                 $dialect.into()
@@ -127,7 +181,7 @@ macro_rules! for_every_queue {
                 async fn $name() {
                     let redis = super::Redis::start();
                     let queue = super::speaking(&redis, super::dialect());
-                    let driven = super::Driven::new(&queue).counting(super::dialect().counting());
+                    let driven = super::Driven::new(&queue).speaking(&super::dialect().into());
                     super::suite::$name(driven).await;
                 }
             )*}
@@ -135,7 +189,7 @@ macro_rules! for_every_queue {
                 #[tokio::test]
                 async fn $name() {
                     let queue = super::MemoryQueue::speaking(super::dialect());
-                    let driven = super::Driven::new(&queue).counting(super::dialect().counting());
+                    let driven = super::Driven::new(&queue).speaking(&super::dialect().into());
                     super::suite::$name(driven).await;
                 }
             )*}
@@ -148,6 +202,7 @@ for_every_queue! {
     laravel: Laravel::new(""),
     think: Think::new(""),
     think_before_3: Think::new("").version((1, 1, 6)),
+    hyperf: Hyperf::new(""),
 }
 {
     jobs_are_reserved_in_order_and_only_their_attempts_change,
@@ -161,6 +216,6 @@ for_every_queue! {
     equal_payloads_released_stay_as_many,
     due_jobs_move_before_expired_reservations,
     the_next_due_time_is_told,
-    clearing_leaves_the_quarantine,
+    clearing_leaves_what_was_set_aside,
 }
 }

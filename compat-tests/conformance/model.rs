@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use handover::dialect::{Counting, Dialect, Laravel, Think};
+use handover::dialect::{Counting, Dialect, Hyperf, Laravel, Think};
 use handover::job::Settlement;
 use handover::queue::{Exchange, Queue, RedisQueue, Reservation, Settling, State, Token};
 use proptest::prelude::*;
@@ -46,7 +46,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0..12_u8, 0..60_i64).prop_map(|(kind, wait)| Step::Later(kind, wait)),
         5 => (client.clone(), 0..4_usize, any::<bool>())
             .prop_map(|(client, want, waits)| Step::Reserve { client, want, waits }),
-        6 => (client.clone(), any::<usize>(), 0..6_u8)
+        6 => (client.clone(), any::<usize>(), 0..7_u8)
             .prop_map(|(client, pick, how)| Step::Settle { client, pick, how }),
         1 => client.clone().prop_map(|client| Step::Recover { client }),
         1 => client.prop_map(|client| Step::Renew { client }),
@@ -56,16 +56,19 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..40)
 }
 
-/// Few kinds, so that equal payloads meet; the last two can never run.
-fn payload(kind: u8) -> String {
+/// Few kinds, so that equal payloads meet; the last two can never run, and a script cannot tell it of a message.
+fn payload(counting: Counting, kind: u8) -> String {
     match kind {
         10 => "junk".to_owned(),
+        _ if counting == Counting::AtRelease => {
+            format!("O:28:\"Hyperf\\AsyncQueue\\JobMessage\":2:{{i:0;i:{kind};i:1;i:0;}}")
+        }
         11 => r#"{"attempts":null}"#.to_owned(),
         _ => format!(r#"{{"id":{kind},"attempts":0}}"#),
     }
 }
 
-/// What Redis should hold. A readable payload's count is at its end.
+/// What Redis should hold, the next to run first. A readable payload's count is at its end.
 #[derive(Debug, Default)]
 struct Model {
     counting: Counting,
@@ -75,13 +78,22 @@ struct Model {
     /// By payload: token and end.
     reserved: BTreeMap<String, (u32, i64)>,
     quarantine: Vec<String>,
+    timeout: Vec<String>,
+    failed: Vec<String>,
 }
 
 impl Model {
+    fn payload(&self, kind: u8) -> String {
+        payload(self.counting, kind)
+    }
+
     fn exchange(&mut self, now: i64, want: usize, token: u32) -> Vec<String> {
         let mut due: Vec<_> =
             self.delayed.iter().filter(|(_, at)| **at <= now).map(|(p, at)| (*at, p.clone())).collect();
         due.sort();
+        if self.counting == Counting::AtRelease {
+            due.reverse();
+        }
         let due_delayed = due.into_iter().map(|(_, payload)| payload);
         let mut expired: Vec<_> = self
             .reserved
@@ -90,12 +102,18 @@ impl Model {
             .map(|(p, (n, end))| (*end, *n, p.clone()))
             .collect();
         expired.sort();
-        let back = |payload: String| match self.counting {
-            Counting::AtReserve => payload,
-            Counting::AtReturn => raised(&payload).expect("it was read once"),
+        let expired = expired.into_iter().map(|(_, _, payload)| payload);
+        let back: Vec<String> = match self.counting {
+            Counting::AtReserve => expired.collect(),
+            Counting::AtReturn => {
+                expired.map(|payload| raised(&payload).expect("it was read once")).collect()
+            }
+            Counting::AtRelease => {
+                self.timeout.extend(expired.rev());
+                Vec::new()
+            }
         };
-        let expired = expired.into_iter().map(|(_, _, payload)| back(payload));
-        let moved: Vec<_> = due_delayed.chain(expired).collect();
+        let moved: Vec<_> = due_delayed.chain(back).collect();
         self.delayed.retain(|_, at| *at > now);
         self.reserved.retain(|_, reserved| !over(reserved, now));
         self.list.extend(moved);
@@ -105,10 +123,11 @@ impl Model {
                 break;
             }
             let payload = self.list.remove(0);
-            let member = raised(&payload).map(|member| match self.counting {
-                Counting::AtReserve => member,
-                Counting::AtReturn => payload.clone(),
-            });
+            let member = match self.counting {
+                Counting::AtReserve => raised(&payload),
+                Counting::AtReturn => raised(&payload).map(|_| payload.clone()),
+                Counting::AtRelease => Some(payload.clone()),
+            };
             match member {
                 None => self.quarantine.push(payload),
                 Some(member) if self.reserved.contains_key(&member) => self.list.push(payload),
@@ -131,6 +150,8 @@ impl Model {
         let resting = match self.counting {
             Counting::AtReserve => Some(payload.clone()),
             Counting::AtReturn => Some(member).filter(|member| *member != payload),
+            // Nothing comes back from there.
+            Counting::AtRelease => None,
         };
         match resting.map(|resting| self.reserved.entry(resting)) {
             Some(Entry::Vacant(place)) => drop(place.insert((0, at))),
@@ -146,6 +167,7 @@ impl Model {
         self.reserved.remove(&member);
         let popped = String::from_utf8(reservation.popped().to_vec()).unwrap();
         match settlement {
+            Settlement::Fail(_) if self.counting == Counting::AtRelease => self.failed.push(popped),
             Settlement::Delete | Settlement::Fail(_) => {}
             Settlement::Release { at } => {
                 self.put_off(String::from_utf8(reservation.released()).unwrap(), member, *at);
@@ -164,8 +186,9 @@ fn over((token, end): &(u32, i64), now: i64) -> bool {
 }
 
 fn raised(payload: &str) -> Option<String> {
-    let (head, count) = payload.strip_suffix('}')?.rsplit_once(':')?;
-    Some(format!("{head}:{}}}", count.parse::<i64>().ok()? + 1))
+    let end = if payload.ends_with(";}") { ";}" } else { "}" };
+    let (head, count) = payload.strip_suffix(end)?.rsplit_once(':')?;
+    Some(format!("{head}:{}{end}", count.parse::<i64>().ok()? + 1))
 }
 
 struct World {
@@ -175,18 +198,21 @@ struct World {
     model: Model,
     now: i64,
     tokens: u32,
+    has_tokens: bool,
 }
 
 impl World {
     async fn step(&mut self, step: Step) {
         match step {
             Step::Push(kind) => {
-                self.clients[0].push(Q, payload(kind).as_bytes()).await.unwrap();
-                self.model.list.push(payload(kind));
+                let payload = self.model.payload(kind);
+                self.clients[0].push(Q, payload.as_bytes()).await.unwrap();
+                self.model.list.push(payload);
             }
             Step::Later(kind, wait) => {
-                self.clients[1].later(Q, payload(kind).as_bytes(), self.now + wait).await.unwrap();
-                self.model.delayed.insert(payload(kind), self.now + wait);
+                let payload = self.model.payload(kind);
+                self.clients[1].later(Q, payload.as_bytes(), self.now + wait).await.unwrap();
+                self.model.delayed.insert(payload, self.now + wait);
             }
             Step::Reserve { client, want, waits } => self.reserve(client, want, waits).await,
             Step::Settle { client, pick, how } => self.settle(client, pick, how).await,
@@ -241,7 +267,7 @@ impl World {
     async fn reserve(&mut self, client: usize, want: usize, waits: bool) {
         let queue = &self.clients[client];
         let mut woken = 0;
-        if waits && !self.model.list.is_empty() && queue.has_wake_ups() {
+        if waits && !self.model.list.is_empty() {
             assert_eq!(queue.wait(&[Q.to_owned()], 5.0).await.unwrap(), [Q]);
             woken = 1;
         }
@@ -272,6 +298,7 @@ impl World {
             2 => Settlement::Release { at: self.now + 30 },
             3 => Settlement::HandBack,
             5 => Settlement::HandBackLater { at: self.now + 30 },
+            6 => Settlement::Fail(handover::Exception::msg("boom")),
             _ => Settlement::Quarantine,
         };
         let settle = [Settling { reservation, settlement }];
@@ -292,6 +319,8 @@ impl World {
         let plain = |payloads: &[String]| payloads.iter().map(|p| (p.clone(), None)).collect::<Vec<_>>();
         assert_eq!(state(State::Pending).await, plain(&self.model.list));
         assert_eq!(state(State::Quarantined).await, plain(&self.model.quarantine));
+        assert_eq!(state(State::Timeout).await, plain(&self.model.timeout));
+        assert_eq!(state(State::Failed).await, plain(&self.model.failed));
         let delayed: BTreeMap<_, _> = state(State::Delayed).await.into_iter().collect();
         let expected = self.model.delayed.iter().map(|(p, at)| (p.clone(), Some(*at as f64)));
         assert_eq!(delayed, expected.collect());
@@ -299,7 +328,7 @@ impl World {
         let score = |(n, end): &(u32, i64)| Some(Token::new(*n).score(*end));
         let expected = self.model.reserved.iter().map(|(p, stands)| (p.clone(), score(stands)));
         assert_eq!(reserved, expected.collect());
-        if self.clients[0].has_wake_ups() {
+        if self.has_tokens {
             let tokens: usize = self.server.query(&["LLEN", "queues:q:notify"]);
             assert_eq!(tokens, self.model.list.len(), "a token for each ready job");
         }
@@ -323,6 +352,11 @@ proptest! {
     fn redis_holds_what_the_model_says_of_think_queue_before_3(steps in steps()) {
         play(steps, Think::new("").version((1, 1, 6)).into());
     }
+
+    #[test]
+    fn redis_holds_what_the_model_says_of_hyperf(steps in steps()) {
+        play(steps, Hyperf::new("").into());
+    }
 }
 
 fn play(steps: Vec<Step>, dialect: Dialect) {
@@ -332,7 +366,8 @@ fn play(steps: Vec<Step>, dialect: Dialect) {
         let clients = [(); 3].map(|()| speaking(&server, dialect.clone()));
         let held = [const { Vec::new() }; 3];
         let model = Model { counting: dialect.counting(), ..Model::default() };
-        let mut world = World { server, clients, held, model, now: NOW, tokens: 0 };
+        let has_tokens = dialect.has_wake_ups();
+        let mut world = World { server, clients, held, model, now: NOW, tokens: 0, has_tokens };
         for step in steps {
             world.step(step).await;
             world.check().await;

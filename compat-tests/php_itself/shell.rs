@@ -35,12 +35,12 @@ fn every_golden_command_goes_through_both_byte_for_byte() {
             .value()
             .unwrap()
             .to_json()
-            .unwrap_or_else(|error| panic!("{}: {error}", command.serialized()));
+            .unwrap_or_else(|error| panic!("{}: {error}", command.serialized().escape_ascii()));
         commands.insert(command.serialized().to_owned());
     }
     assert!(commands.len() > 20, "{} commands", commands.len());
     for command in commands {
-        both_ways(command.as_bytes());
+        both_ways(&command);
     }
 }
 

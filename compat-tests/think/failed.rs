@@ -33,7 +33,7 @@ async fn row_18_the_last_attempt_is_a_row_with_the_attempts_before_it() {
         r#"{"job":"Hello@boom","maxTries":null,"timeout":null,"data":{"a":1},"id":"i","attempts":0}"#;
     queue.push("default", payload.as_bytes()).await.unwrap();
     let boom = |_: serde_json::Value, _: Context| async { Outcome::Threw(Exception::msg("boom")) };
-    let worker = Worker::on(queue).rules(of("3.0.9").rules()).tries(2).failed_jobs(store(&database));
+    let worker = Worker::on(queue).tries(2).failed_jobs(store(&database));
     worker.handle("app\\job\\Hello", boom).drain().await.unwrap();
 
     let mut session = database.begin().await.unwrap();

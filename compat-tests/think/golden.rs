@@ -63,7 +63,7 @@ async fn golden_payloads_of_think_queue_are_read_and_reserved_as_stock_does() {
         assert!(payload.class().is_some_and(|class| class.starts_with("app\\")), "{name}: {payload:?}");
         assert_eq!(ours.attempts(), 1, "{name}: row 9");
         if let Some(command) = payload.command() {
-            assert_eq!(command.value().unwrap().write(), command.serialized().as_bytes(), "{name}");
+            assert_eq!(command.value().unwrap().write(), command.serialized(), "{name}");
         }
         if let Some(stock) = reserved {
             let standing = queue.peek(at, State::Reserved, 0, 9).await.unwrap();

@@ -125,10 +125,7 @@ async fn replay(
     let began = now();
     fill(&redis, &start, began - step["started_at"].as_f64()?);
     let (trace, rows) = (Trace::default(), Rows::default());
-    let worker = Worker::on(speaking(&redis, dialect.clone()))
-        .options(options)
-        .rules(dialect.rules())
-        .failed_jobs(rows.clone());
+    let worker = Worker::on(speaking(&redis, dialect.clone())).options(options).failed_jobs(rows.clone());
     let keeps_rows = version.starts_with('3');
     let worker = with_classes(worker, &trace, keeps_rows);
     if !idle {

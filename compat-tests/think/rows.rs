@@ -36,7 +36,7 @@ async fn rows_1_to_3_what_a_producer_leaves_where() {
         ("1.1.6", "queues:default", 1, false),
     ] {
         let redis = Redis::start();
-        let producer = Producer::on(speaking(&redis, of(version))).rules(of(version).rules());
+        let producer = Producer::on(speaking(&redis, of(version)));
         producer.dispatch(Dispatch::named("app\\job\\Hello@task", json!({"path": "a/b"}))).await.unwrap();
         let object = php::object("app\\job\\Mail").of(&json!({"to": "x"})).unwrap();
         producer.dispatch(Dispatch::object(object)).await.unwrap();
@@ -180,29 +180,19 @@ async fn row_35_more_than_a_hundred_due_jobs_all_run() {
         queue.later_all("q", batch).await.unwrap();
     }
     let ran = Arc::new(Mutex::new(0));
-    worker(queue.clone(), "3.0.9", WorkerOptions::default(), &ran, Outcome::Deleted).drain().await.unwrap();
+    worker(queue.clone(), WorkerOptions::default(), &ran, Outcome::Deleted).drain().await.unwrap();
     assert_eq!(*ran.lock().unwrap(), 250);
     assert_eq!(queue.size("q").await.unwrap(), Default::default());
 }
 
-fn worker(
-    queue: RedisQueue,
-    version: &str,
-    options: WorkerOptions,
-    ran: &Arc<Mutex<i32>>,
-    outcome: Outcome,
-) -> Worker {
+fn worker(queue: RedisQueue, options: WorkerOptions, ran: &Arc<Mutex<i32>>, outcome: Outcome) -> Worker {
     let ran = ran.clone();
     let handler = move |_: Value, _: Context| {
         *ran.lock().unwrap() += 1;
         let outcome = outcome.clone();
         async move { outcome }
     };
-    Worker::on(queue)
-        .queues(["q"])
-        .options(options)
-        .rules(of(version).rules())
-        .handle("app\\job\\Hello", handler)
+    Worker::on(queue).queues(["q"]).options(options).handle("app\\job\\Hello", handler)
 }
 
 #[tokio::test]
@@ -217,7 +207,7 @@ async fn rows_12_and_32_what_is_left_keeps_the_end_of_its_reservation() {
         let (ran, options) =
             (Arc::default(), WorkerOptions { tries: 1, retry_after: 60, ..WorkerOptions::default() });
         let now = handover::clock::Clock::system().now() as f64;
-        worker(queue.clone(), version, options, &ran, outcome).drain().await.unwrap();
+        worker(queue.clone(), options, &ran, outcome).drain().await.unwrap();
         assert_eq!(*ran.lock().unwrap(), 1);
         let left = standing(&queue, State::Reserved).await;
         assert_eq!(left.len(), 1, "{version}");
@@ -234,7 +224,7 @@ async fn rows_17_and_18_failing_after_two_tries() {
         queue.push("q", job("x", first).as_bytes()).await.unwrap();
         let (ran, rows) = (Arc::default(), Rows::default());
         let options = WorkerOptions { tries: 2, ..WorkerOptions::default() };
-        let worker = worker(queue.clone(), version, options, &ran, Outcome::Threw(Exception::msg("boom")));
+        let worker = worker(queue.clone(), options, &ran, Outcome::Threw(Exception::msg("boom")));
         worker.failed_jobs(rows.clone()).drain().await.unwrap();
         assert_eq!(*ran.lock().unwrap(), 2, "{version}");
         assert_eq!(queue.size("q").await.unwrap(), Default::default());
@@ -262,7 +252,7 @@ async fn row_24_a_handler_is_found_by_class_by_method_and_by_the_name_of_the_job
         }
     };
     let options = WorkerOptions { concurrency: 1, ..WorkerOptions::default() };
-    let worker = Worker::on(queue).queues(["q"]).options(options).rules(of("3.0.9").rules());
+    let worker = Worker::on(queue).queues(["q"]).options(options);
     let worker = worker
         .handle("app\\job\\SendMail", handler("class"))
         .handle("app\\job\\SendMail@run", handler("method"));
@@ -282,7 +272,7 @@ async fn row_29_a_later_queue_is_polled_once_the_first_is_empty() {
     let order = Arc::new(Mutex::new(Vec::new()));
     let heard = order.clone();
     let options = WorkerOptions { concurrency: 1, ..WorkerOptions::default() };
-    let worker = Worker::on(queue).queues(["high", "low"]).options(options).rules(of("3.0.9").rules());
+    let worker = Worker::on(queue).queues(["high", "low"]).options(options);
     let handler = move |_: Value, ctx: Context| {
         heard.lock().unwrap().push(ctx.job().payload.id().unwrap());
         async { Outcome::Deleted }
@@ -301,7 +291,7 @@ async fn a_due_time_wakes_a_worker_that_polls_far_between() {
     let sleep = Duration::from_secs(30);
     let options = WorkerOptions { sleep, max_jobs: 1, ..WorkerOptions::default() };
     let began = Instant::now();
-    let worker = worker(queue, "3.0.9", options, &ran, Outcome::Deleted).run();
+    let worker = worker(queue, options, &ran, Outcome::Deleted).run();
     tokio::time::timeout(Duration::from_secs(25), worker).await.expect("it does not sleep on").unwrap();
     assert_eq!(*ran.lock().unwrap(), 1);
     assert!(began.elapsed() < sleep);

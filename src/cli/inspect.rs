@@ -15,7 +15,7 @@ pub(crate) fn command() -> Command {
         .value_name("N")
         .default_value("20")
         .value_parser(value_parser!(usize));
-    let about = "Show the pending, delayed, reserved and quarantined jobs of a queue";
+    let about = "Show the jobs of a queue, state by state";
     let command = reaching(Command::new("queue:inspect").alias("inspect").about(about));
     command.arg(limit.help("Jobs shown of each state"))
 }
@@ -29,6 +29,13 @@ pub(crate) async fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         show(&queue, name, "pending", State::Pending, sizes.pending, limit).await?;
         show(&queue, name, "delayed", State::Delayed, sizes.delayed, limit).await?;
         show(&queue, name, "reserved", State::Reserved, sizes.reserved, limit).await?;
+        for (title, state, count) in
+            [("timed out", State::Timeout, sizes.timeout), ("failed", State::Failed, sizes.failed)]
+        {
+            if let Some(count) = count {
+                show(&queue, name, title, state, count, limit).await?;
+            }
+        }
         show(&queue, name, "quarantined", State::Quarantined, sizes.quarantined, limit).await?;
     }
     Ok(ExitCode::SUCCESS)
@@ -56,7 +63,8 @@ fn line(queue: &RedisQueue, peeked: &Peeked, state: State) -> String {
     match queue.read(peeked.payload.clone()) {
         Ok(payload) if state != State::Quarantined => {
             let id = payload.uuid().or_else(|| payload.id()).unwrap_or_default();
-            format!("{at}{id} {} attempts {} ({size} bytes)", payload.name(), payload.attempts())
+            let id = if id.is_empty() { id } else { format!("{id} ") };
+            format!("{at}{id}{} attempts {} ({size} bytes)", payload.name(), payload.attempts())
         }
         _ => {
             let head = &peeked.payload[..size.min(80)];

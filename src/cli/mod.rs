@@ -60,12 +60,12 @@ fn reaching(command: Command) -> Command {
         .arg(option(
             "dialect",
             "NAME",
-            "Whose jobs these are: laravel, think, think2 or think1 [default: laravel]",
+            "Whose jobs these are: laravel, think, think2, think1 or hyperf [default: laravel]",
         ))
         .arg(option(
             "dialect-version",
             "VERSION",
-            "The version of think-queue, where it is not its line's last",
+            "The version of think-queue or async-queue, where it is not the last",
         ))
         .arg(option("redis", "URL", "The queue's Redis, in place of the app's"))
         .arg(option("prefix", "PREFIX", "The key prefix, in place of the app's"))

@@ -52,7 +52,7 @@ pub(crate) fn command() -> Command {
 pub(crate) async fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let job = said(matches, dispatch(matches)?)?;
     let (queue, config) = reached(matches)?;
-    let producer = Producer::on(queue).rules(config.dialect.rules()).connection(&config.connection);
+    let producer = Producer::on(queue).connection(&config.connection);
     let producer = producer.default_queue(&config.default_queue);
     let count = *matches.get_one::<u64>("count").expect("has a default");
     let mut left = count;

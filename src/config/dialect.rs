@@ -3,37 +3,82 @@
 //! Never guesses: without the option it is Laravel. Counterpart in PHP: none; there the installed package decides.
 
 use super::{Error, Low};
-use crate::dialect::Think;
+use crate::dialect::{Dialect, Hyperf, Think};
 
-/// think-queue in the version that was named; nothing where it is Laravel.
-pub(super) fn think(low: &Low) -> Result<Option<Think>, Error> {
+/// The framework that was named, in its version; nothing where it is Laravel.
+pub(super) fn named(low: &Low) -> Result<Option<Dialect>, Error> {
     let dialect = low.get("dialect").unwrap_or("laravel");
     let last = match dialect {
         "laravel" => return Ok(None),
         "think" => (3, 0, 9),
         "think2" => (2, 0, 4),
         "think1" => (1, 1, 6),
+        "hyperf" => Hyperf::new("").version,
         other => return Err(Error::UnknownDialect(other.to_owned())),
     };
-    let Some(given) = low.get("dialect-version") else { return Ok(Some(Think::new("").version(last))) };
-    let parts: Vec<Option<u32>> =
-        given.trim_start_matches('v').split('.').map(|part| part.parse().ok()).collect();
-    let version = match parts[..] {
-        [Some(major), Some(minor), Some(patch)] => (major, minor, patch),
-        [Some(major), Some(minor)] => (major, minor, 0),
-        _ => (0, 0, 0),
+    let version = match low.get("dialect-version") {
+        None => last,
+        Some(given) => version(given).filter(|version| is_of(dialect, *version, last)).ok_or_else(|| {
+            let (dialect, given) = (dialect.to_owned(), given.to_owned());
+            Error::OddVersion { dialect, such_as: format!("{}.{}.{}", last.0, last.1, last.2), given }
+        })?,
     };
-    if version.0 != last.0 {
-        let (dialect, given) = (dialect.to_owned(), given.to_owned());
-        let such_as = format!("{}.{}.{}", last.0, last.1, last.2);
-        return Err(Error::OddVersion { dialect, such_as, given });
-    }
-    Ok(Some(Think::new("").version(version)))
+    Ok(Some(match dialect {
+        "hyperf" => Hyperf::new("").version(version).into(),
+        _ => Think::new("").version(version).into(),
+    }))
 }
 
-/// Its defaults of `--tries` and `--timeout`: before version 3 a job may run as long as it likes.
-pub(super) fn defaults(think: &Think) -> (i64, i64) {
-    (0, if think.version >= (3, 0, 0) { 60 } else { 0 })
+/// Two or three numbers, a `v` in front or not. A fourth is a hotfix of Hyperf's 3.1.8, which does as 3.1.9 does.
+fn version(given: &str) -> Option<(u32, u32, u32)> {
+    let parts: Option<Vec<u32>> =
+        given.trim_start_matches('v').split('.').map(|part| part.parse().ok()).collect();
+    match parts?[..] {
+        [3, 1, 8, 1] => Some((3, 1, 9)),
+        [major, minor, patch] => Some((major, minor, patch)),
+        [major, minor] => Some((major, minor, 0)),
+        _ => None,
+    }
+}
+
+/// Hyperf's dialect is all of its versions, any other one line.
+fn is_of(dialect: &str, version: (u32, u32, u32), last: (u32, u32, u32)) -> bool {
+    match dialect {
+        "hyperf" => (1..=last.0).contains(&version.0),
+        _ => version.0 == last.0,
+    }
+}
+
+/// What holds where nobody says otherwise.
+pub(super) struct Defaults {
+    pub(super) tries: i64,
+    /// Seconds; 0 is as long as it likes.
+    pub(super) timeout: i64,
+    /// Seconds before another attempt.
+    pub(super) backoff: &'static str,
+    /// Seconds of a reservation.
+    pub(super) retry_after: i64,
+    pub(super) queue: &'static str,
+}
+
+impl Defaults {
+    /// Those of a dialect, or of Laravel.
+    pub(super) fn of(dialect: Option<&Dialect>) -> Self {
+        let laravel = Defaults { tries: 1, timeout: 60, backoff: "0", retry_after: 60, queue: "default" };
+        match dialect {
+            Some(Dialect::Think(think)) => {
+                Defaults { tries: 0, timeout: if think.version >= (3, 0, 0) { 60 } else { 0 }, ..laravel }
+            }
+            Some(Dialect::Hyperf(hyperf)) => Defaults {
+                timeout: 0,
+                backoff: "10",
+                retry_after: 10,
+                queue: hyperf.default_channel(),
+                ..laravel
+            },
+            Some(Dialect::Laravel(_)) | None => laravel,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -71,13 +116,49 @@ mod tests {
         for (flags, told) in [
             (
                 vec![redis, ("dialect", "symfony")],
-                "must be laravel, think, think2 or think1, [symfony] given",
+                "must be laravel, think, think2, think1 or hyperf, [symfony] given",
             ),
             (vec![redis, ("dialect", "think"), ("dialect-version", "2.0")], "such as 3.0.9, [2.0] given"),
+            (vec![redis, ("dialect", "hyperf"), ("dialect-version", "4.0")], "such as 3.2.4, [4.0] given"),
             (vec![("dialect", "think")], "name its Redis with --redis"),
+            (vec![("dialect", "hyperf")], "name its Redis with --redis"),
+            (vec![redis, ("dialect", "hyperf"), ("php", "2")], "no pool of PHP processes"),
         ] {
             let error = config(&flags).unwrap_err().to_string();
             assert!(error.contains(told), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_hyperf_queue_is_worked_by_flags_with_its_own_defaults() {
+        for (version, ready) in [
+            (None, "{queue}:waiting"),
+            (Some("2.1.0"), "{queue}:waiting"),
+            (Some("v2.0.25"), "queue:waiting"),
+            (Some("1.0.4"), "queue:waiting"),
+        ] {
+            let mut flags = vec![("redis", "redis://localhost"), ("dialect", "hyperf")];
+            flags.extend(version.map(|version| ("dialect-version", version)));
+            let config = config(&flags).unwrap();
+            assert_eq!(config.dialect.keys(&config.queues[0]).ready, ready);
+            let options = &config.options;
+            assert_eq!((options.tries, options.timeout, options.lease_seconds()), (1, 0, 10));
+            assert_eq!(options.backoff, "10");
+            assert_eq!(config.failed, super::super::Failed::Null);
+        }
+        let prefixed = [("redis", "redis://localhost"), ("dialect", "hyperf"), ("prefix", "app:")];
+        let prefixed = config(&prefixed).unwrap();
+        assert_eq!(prefixed.dialect.keys("{queue}").reserved, "app:{queue}:reserved", "row 32");
+        let hotfix = [("redis", "redis://localhost"), ("dialect", "hyperf"), ("dialect-version", "3.1.8.1")];
+        let Dialect::Hyperf(hotfix) = config(&hotfix).unwrap().dialect else { panic!("hyperf") };
+        assert_eq!(hotfix.version, (3, 1, 9));
+    }
+
+    #[test]
+    fn row_14_no_retry_seconds_are_ten() {
+        for (given, backoff) in [("", "10"), ("5", "5"), ("1,5,10", "1,5,10"), ("0", "0")] {
+            let flags = [("redis", "redis://localhost"), ("dialect", "hyperf"), ("backoff", given)];
+            assert_eq!(config(&flags).unwrap().options.backoff, backoff);
         }
     }
 }

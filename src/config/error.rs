@@ -134,11 +134,11 @@ pub enum Error {
         what: &'static str,
     },
     /// A framework that nobody here speaks.
-    #[error("The --dialect option must be laravel, think, think2 or think1, [{0}] given.")]
+    #[error("The --dialect option must be laravel, think, think2, think1 or hyperf, [{0}] given.")]
     UnknownDialect(String),
     /// A version that is none of this dialect's.
     #[error(
-        "The --dialect-version option must be a version of think-queue that --dialect={dialect} names, such as {such_as}, [{given}] given."
+        "The --dialect-version option must be a version that --dialect={dialect} names, such as {such_as}, [{given}] given."
     )]
     OddVersion {
         /// The dialect.
@@ -148,11 +148,16 @@ pub enum Error {
         /// What was given.
         given: String,
     },
-    /// A ThinkPHP app is not read.
+    /// An app of another framework than Laravel is not read.
     #[error(
-        "The configuration of a ThinkPHP app is not read yet: name its Redis with --redis, as in redis://127.0.0.1:6379/0, and its queues with --queue."
+        "The configuration of a ThinkPHP or Hyperf app is not read yet: name its Redis with --redis, as in redis://127.0.0.1:6379/0, and its queues with --queue."
     )]
     NoThinkApp,
+    /// A consumer of Hyperf is a part of its server.
+    #[error(
+        "There is no pool of PHP processes for Hyperf, whose consumers are a part of its server: leave --php out, give the jobs' classes handlers in Rust or endpoints with --http, and leave the others to Hyperf's own consumers on another channel."
+    )]
+    NoHyperfPool,
     /// A cluster keeps the keys of such a queue on several servers.
     #[error(
         "The queue [{queue}] is on a cluster, where the keys of a queue have to share a slot: before Laravel 13.5 its name has to be in braces, as in [{{{queue}}}]."

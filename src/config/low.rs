@@ -105,12 +105,12 @@ pub(super) const OPTIONS: &[Known] = &[
     known(
         "dialect",
         Some("NAME"),
-        "Whose jobs these are: laravel, think (think-queue 3), think2 or think1 [default: laravel]",
+        "Whose jobs these are: laravel, think (think-queue 3), think2, think1 or hyperf (async-queue) [default: laravel]",
     ),
     known(
         "dialect-version",
         Some("VERSION"),
-        "The version of think-queue, where it is not its line's last: 3.0.4 [default: 3.0.9, 2.0.4 or 1.1.6]",
+        "The version of think-queue or async-queue, where it is not the last: 3.0.4 [default: 3.0.9, 2.0.4, 1.1.6; 3.2.4]",
     ),
     known("redis", Some("URL"), "The queue's Redis, in place of the app's"),
     known("prefix", Some("PREFIX"), "The key prefix, in place of the app's"),

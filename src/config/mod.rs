@@ -36,7 +36,7 @@ pub use var_export::property as fuzzing;
 
 use app::Reading;
 
-use crate::dialect::{Dialect, Laravel, Think};
+use crate::dialect::{Dialect, Hyperf, Laravel, Think};
 use crate::failed::{CacheLock, KeyedBy};
 use crate::handler::PoolOptions;
 use crate::sql;
@@ -163,12 +163,12 @@ impl Config {
         let environment: Vec<(String, String)> = environment
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let think = dialect::think(&low)?;
-        if think.is_some() && low.get("redis").is_none() {
+        let named = dialect::named(&low)?;
+        if named.is_some() && low.get("redis").is_none() {
             return Err(Error::NoThinkApp);
         }
-        let has_app = think.is_none() && App::is_in(&directory, &environment, guess);
-        let enough_without = low.get("redis").is_some() && (low.get("prefix").is_some() || think.is_some());
+        let has_app = named.is_none() && App::is_in(&directory, &environment, guess);
+        let enough_without = low.get("redis").is_some() && (low.get("prefix").is_some() || named.is_some());
         if !has_app && (low.get("app").is_some() || !enough_without) {
             return Err(Error::NoApp(directory));
         }
@@ -211,11 +211,11 @@ impl Config {
         };
         let prefix =
             low.get("prefix").or(from_app.map(|redis| &*redis.prefix)).unwrap_or_default().to_owned();
-        let default_queue = app.map_or("default", |app| &app.queue);
+        let named = dialect::named(low)?;
+        let defaults = dialect::Defaults::of(named.as_ref());
+        let default_queue = app.map_or(defaults.queue, |app| &app.queue);
         let configured = app.and_then(|app| app.retry_after);
-        let think = dialect::think(low)?;
-        let defaults = think.as_ref().map_or((1, 60), dialect::defaults);
-        let options = options(low, configured.unwrap_or(60), defaults)?;
+        let options = options(low, configured.unwrap_or(defaults.retry_after), &defaults)?;
         // PHP takes a zone's name in any case.
         let timezone = |name: Option<&str>| name.and_then(|name| Tz::from_str_insensitive(name).ok());
         let zone: Tz = timezone(app.map(|app| &*app.timezone)).unwrap_or(Tz::UTC);
@@ -226,12 +226,18 @@ impl Config {
         let version = app.map_or((13, 26), App::version);
         let cluster = redis.split_once("://").is_some_and(|(scheme, _)| scheme.ends_with("+cluster"));
         let forwards = app.map(|app| app.forwards.clone()).unwrap_or_default();
-        let dialect = match think {
-            Some(think) => Dialect::Think(Think { prefix, cluster, ..think }),
-            None => Dialect::Laravel(Laravel { prefix, version, cluster, forwards }),
+        let dialect = match named {
+            Some(Dialect::Think(think)) => Dialect::Think(Think { prefix, cluster, ..think }),
+            Some(Dialect::Hyperf(hyperf)) => Dialect::Hyperf(Hyperf { prefix, cluster, ..hyperf }),
+            Some(Dialect::Laravel(_)) | None => {
+                Dialect::Laravel(Laravel { prefix, version, cluster, forwards })
+            }
         };
         if let Some(queue) = queues.iter().find(|queue| dialect.is_torn(queue)) {
             return Err(Error::Untagged { queue: queue.clone() });
+        }
+        if matches!(dialect, Dialect::Hyperf(_)) && low.number("php", 0)? > 0 {
+            return Err(Error::NoHyperfPool);
         }
         let php = pool(low, app, directory, &connection, &queues, &options)?;
         let mut warnings: Vec<String> = told.chain(warnings).collect();
@@ -242,7 +248,7 @@ impl Config {
                  that time, and PHP workers take a job that runs longer a second time. Ten seconds is little already."
             ));
         }
-        if app.is_none() {
+        if app.is_none() && dialect.keys(default_queue).failed.is_none() {
             warnings
                 .push("There is no app to say where failed jobs are kept: they are kept nowhere.".to_owned());
         }
@@ -347,8 +353,7 @@ fn seconds(low: &Low, name: &'static str, default: f64) -> Result<Duration, Erro
     })
 }
 
-/// `defaults` are those of tries and timeout.
-fn options(low: &Low, retry_after: i64, defaults: (i64, i64)) -> Result<WorkerOptions, Error> {
+fn options(low: &Low, retry_after: i64, defaults: &dialect::Defaults) -> Result<WorkerOptions, Error> {
     let seconds = |name, default| seconds(low, name, default);
     let lease: Option<i64> = low.optional("lease")?;
     if let Some(lease) = lease.filter(|lease| *lease < 10) {
@@ -365,9 +370,13 @@ fn options(low: &Low, retry_after: i64, defaults: (i64, i64)) -> Result<WorkerOp
         return Err(Error::OutOfRange { name: "timeout-release", must: "must be now or lease", given });
     }
     Ok(WorkerOptions {
-        tries: low.number("tries", defaults.0)?,
-        backoff: larger(low.get("backoff").unwrap_or("0"), low.get("delay").unwrap_or("0")).to_owned(),
-        timeout: low.number("timeout", defaults.1)?,
+        tries: low.number("tries", defaults.tries)?,
+        backoff: match (low.get("backoff").filter(|list| !list.is_empty()), low.get("delay")) {
+            (None, None) => defaults.backoff,
+            (backoff, delay) => larger(backoff.unwrap_or("0"), delay.unwrap_or("0")),
+        }
+        .to_owned(),
+        timeout: low.number("timeout", defaults.timeout)?,
         sleep: seconds("sleep", 3.0)?,
         rest: seconds("rest", 0.0)?,
         once: low.is_on("once"),
@@ -519,7 +528,8 @@ mod tests {
             ("sleep", "-1", "must be a number of seconds, [-1] given"),
             ("timeout-release", "soon", "must be now or lease, [soon] given"),
         ] {
-            let error = options(&low(&[(option, value)]), 60, (1, 60)).unwrap_err().to_string();
+            let error =
+                options(&low(&[(option, value)]), 60, &dialect::Defaults::of(None)).unwrap_err().to_string();
             assert!(error.contains(told), "{error}");
         }
     }

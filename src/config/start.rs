@@ -58,7 +58,6 @@ impl Worker {
     /// Where Redis' URL or the failed-jobs database is not usable.
     pub fn from_config(config: &Config) -> Result<Worker, Exception> {
         let dialect = config.dialect.clone();
-        let rules = dialect.rules();
         let options = RedisQueueOptions {
             migration_batch_size: config.migration_batch_size,
             expire_reservations: config.expire_reservations,
@@ -70,7 +69,6 @@ impl Worker {
             .queues(config.queues.clone())
             .default_queue(&config.default_queue)
             .options(config.options.clone())
-            .rules(rules)
             .pool(config.php.clone())
             .on_event(telemetry::job_lines(config.screen, config.output_timezone))
             .on_event(telemetry::log());
@@ -136,9 +134,8 @@ impl Producer {
     /// Where Redis' URL is not usable.
     pub fn from_config(config: &Config) -> Result<Producer, Exception> {
         let (dialect, options) = (config.dialect.clone(), RedisQueueOptions::default());
-        let rules = dialect.rules();
         let queue = RedisQueue::new(Redis::new(&config.redis)?, dialect, options);
-        let producer = Producer::on(queue).rules(rules).connection(&config.connection);
+        let producer = Producer::on(queue).connection(&config.connection);
         Ok(producer.default_queue(&config.default_queue))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A framework is one file here, the head of its scripts and its tests. Counterpart in PHP: the queue class of each.
 
+pub mod hyperf;
 pub mod laravel;
 mod rules;
 mod shape;
@@ -10,11 +11,12 @@ mod wire;
 
 use bytes::Bytes;
 
+pub use hyperf::Hyperf;
 pub use laravel::Laravel;
 pub use rules::Rules;
 pub use shape::{Backoff, Refusal, Shape};
 pub use think::Think;
-pub use wire::{Counting, Keys, Scripts};
+pub use wire::{Counting, Keys, Oldest, Scripts};
 
 use crate::job::{Payload, PayloadError};
 
@@ -25,6 +27,8 @@ pub enum Dialect {
     Laravel(Laravel),
     /// think-queue of ThinkPHP.
     Think(Think),
+    /// async-queue of Hyperf.
+    Hyperf(Hyperf),
 }
 
 impl Dialect {
@@ -33,6 +37,7 @@ impl Dialect {
         match self {
             Dialect::Laravel(laravel) => laravel.keys(queue),
             Dialect::Think(think) => think.keys(queue),
+            Dialect::Hyperf(hyperf) => hyperf.keys(queue),
         }
     }
 
@@ -41,6 +46,7 @@ impl Dialect {
         match self {
             Dialect::Laravel(laravel) => &laravel.prefix,
             Dialect::Think(think) => &think.prefix,
+            Dialect::Hyperf(hyperf) => &hyperf.prefix,
         }
     }
 
@@ -49,6 +55,7 @@ impl Dialect {
         match self {
             Dialect::Laravel(laravel) => laravel.is_torn(queue),
             Dialect::Think(think) => think.is_torn(queue),
+            Dialect::Hyperf(hyperf) => hyperf.is_torn(queue),
         }
     }
 
@@ -56,7 +63,7 @@ impl Dialect {
     pub fn has_wake_ups(&self) -> bool {
         match self {
             Dialect::Laravel(_) => true,
-            Dialect::Think(_) => false,
+            Dialect::Think(_) | Dialect::Hyperf(_) => false,
         }
     }
 
@@ -65,6 +72,7 @@ impl Dialect {
         match self {
             Dialect::Laravel(_) => &laravel::SCRIPTS,
             Dialect::Think(think) => think.scripts(),
+            Dialect::Hyperf(_) => &hyperf::SCRIPTS,
         }
     }
 
@@ -73,6 +81,15 @@ impl Dialect {
         match self {
             Dialect::Laravel(_) => Counting::AtReserve,
             Dialect::Think(think) => think.counting(),
+            Dialect::Hyperf(_) => Counting::AtRelease,
+        }
+    }
+
+    /// Which end of its lists jobs are taken from.
+    pub fn oldest(&self) -> Oldest {
+        match self {
+            Dialect::Laravel(_) | Dialect::Think(_) => Oldest::First,
+            Dialect::Hyperf(_) => Oldest::Last,
         }
     }
 
@@ -84,6 +101,7 @@ impl Dialect {
         match self {
             Dialect::Laravel(_) => Payload::parse(raw),
             Dialect::Think(think) => think.read(raw),
+            Dialect::Hyperf(hyperf) => hyperf.read(raw),
         }
     }
 
@@ -92,6 +110,7 @@ impl Dialect {
         match self {
             Dialect::Laravel(laravel) => laravel.rules(),
             Dialect::Think(think) => think.rules(),
+            Dialect::Hyperf(hyperf) => hyperf.rules(),
         }
     }
 }
@@ -112,5 +131,11 @@ impl From<Laravel> for Dialect {
 impl From<Think> for Dialect {
     fn from(think: Think) -> Self {
         Dialect::Think(think)
+    }
+}
+
+impl From<Hyperf> for Dialect {
+    fn from(hyperf: Hyperf) -> Self {
+        Dialect::Hyperf(hyperf)
     }
 }

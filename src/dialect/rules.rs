@@ -32,6 +32,12 @@ pub struct Rules {
     pub timeout_class: &'static str,
     /// What follows the job's name in its message.
     pub timed_out: &'static str,
+    /// A job over its limits is found out before it runs (not in Hyperf: whatever is on the list runs).
+    pub fails_before_a_run: bool,
+    /// A job that releases itself in its last attempt fails (Hyperf, where it would be dropped).
+    pub release_needs_a_try: bool,
+    /// The job's own `failed` is called (not in Hyperf before 3.1).
+    pub tells_the_job: bool,
     /// The payload of jobs that a handler pushes.
     pub shape: Shape,
 }
@@ -62,6 +68,9 @@ impl Rules {
                 MAX_ATTEMPTS_CLASS
             },
             timed_out: if short { " has timed out." } else { LONG_TEXT },
+            fails_before_a_run: true,
+            release_needs_a_try: false,
+            tells_the_job: true,
             shape: Shape::laravel(version),
         }
     }
@@ -88,7 +97,34 @@ impl Rules {
             attempted_too_often: LONG_TEXT,
             timeout_class: class,
             timed_out: LONG_TEXT,
+            fails_before_a_run: true,
+            release_needs_a_try: false,
+            tells_the_job: true,
             shape: Shape::think(version),
+        }
+    }
+}
+
+impl Rules {
+    /// The rules of Hyperf's async-queue in this version.
+    pub fn hyperf(version: (u32, u32, u32)) -> Self {
+        Rules {
+            tries_bind_despite_retry_until: true,
+            reads_timeout_at: false,
+            fails_on_timeout: false,
+            reads_limits: true,
+            fails_in_the_last_attempt: true,
+            catches_no_errors: false,
+            string_jobs_settle_themselves: false,
+            timeout_leaves_reserved: false,
+            max_attempts_class: "RuntimeException",
+            attempted_too_often: " asked for another attempt after its last.",
+            timeout_class: "RuntimeException",
+            timed_out: " has timed out.",
+            fails_before_a_run: false,
+            release_needs_a_try: true,
+            tells_the_job: version >= (3, 1, 0),
+            shape: Shape::hyperf(version),
         }
     }
 }

@@ -12,6 +12,8 @@ pub struct Shape {
     pub version: (u32, u32),
     /// The framework, for messages.
     pub framework: &'static str,
+    /// Jobs travel in JSON (not in Hyperf), and can be pushed from here.
+    pub is_json: bool,
     /// What `job` says of an object.
     pub object_job: &'static str,
     /// `displayName` (not in think-queue).
@@ -72,6 +74,7 @@ impl Shape {
         Shape {
             version,
             framework: "Laravel",
+            is_json: true,
             object_job: "Illuminate\\Queue\\CallQueuedHandler@call",
             display_name: true,
             limits: true,
@@ -112,6 +115,16 @@ impl Shape {
             uuid: false,
             retry_until: "timeoutAt",
             ..Shape::laravel((5, 7))
+        }
+    }
+
+    /// Hyperf's: none that a producer could fill in, for its messages are PHP's own serialized objects.
+    pub fn hyperf(version: (u32, u32, u32)) -> Self {
+        Shape {
+            version: (version.0, version.1),
+            framework: "Hyperf's async-queue",
+            is_json: false,
+            ..Shape::laravel((5, 5))
         }
     }
 

@@ -51,10 +51,7 @@ impl Think {
 
     /// What runs in Redis.
     pub fn scripts(&self) -> &'static Scripts {
-        match self.counting() {
-            Counting::AtReserve => &SCRIPTS,
-            Counting::AtReturn => &OLD_SCRIPTS,
-        }
+        if self.version >= (3, 0, 0) { &SCRIPTS } else { &OLD_SCRIPTS }
     }
 
     /// From 3.0 on, a reservation counts the attempt; before, a release or a migration does.

@@ -66,6 +66,19 @@ pub enum Counting {
     /// The reserved bytes are the popped ones, which carry this attempt's number; whoever releases the job, or moves it
     /// back once its reservation has expired, raises it.
     AtReturn,
+    /// The reserved bytes are the popped ones, which carry the attempts before this one; only a release writes the count
+    /// anew. Scripts do not look into such bytes: where the count stands is read here.
+    AtRelease,
+}
+
+/// Which end of the lists of a wire is the older one: where jobs are taken from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Oldest {
+    /// The first element.
+    #[default]
+    First,
+    /// The last element.
+    Last,
 }
 
 /// The scripts with this head, for payloads that are JSON.

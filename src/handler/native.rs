@@ -42,7 +42,7 @@ where
     }
 }
 
-/// The command's properties, or the data of a string job.
+/// The command's properties, the arguments of a method that a message calls, or the data of a string job.
 fn argument<T: DeserializeOwned>(job: &Job) -> Result<T, Exception> {
     let named = |error: String| {
         Exception::new(
@@ -54,6 +54,9 @@ fn argument<T: DeserializeOwned>(job: &Job) -> Result<T, Exception> {
         Some(command) => {
             let value = command.value().map_err(|error| named(error.to_string()))?;
             php::from_value(value).map_err(|error| named(error.to_string()))
+        }
+        None if let Some(arguments) = job.payload.arguments() => {
+            php::from_value(arguments).map_err(|error| named(error.to_string()))
         }
         None => {
             let data = job.payload.data().map_or("null", |data| data.get());

@@ -41,6 +41,20 @@ impl Routes {
         }
     }
 
+    /// Adds these routes; where both know a pattern, the one that was there stays.
+    pub fn add(&mut self, others: Routes) {
+        for (class, handler) in others.exact {
+            self.exact.entry(class).or_insert(handler);
+        }
+        let new = others
+            .patterns
+            .into_iter()
+            .filter(|(prefix, _)| self.patterns.iter().all(|(known, _)| known != prefix));
+        let new: Vec<_> = new.collect();
+        self.patterns.extend(new);
+        self.patterns.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+    }
+
     /// True where nothing was registered.
     pub fn is_empty(&self) -> bool {
         self.exact.is_empty() && self.patterns.is_empty()

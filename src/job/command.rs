@@ -13,7 +13,7 @@ use crate::php;
 #[derive(Debug)]
 pub struct Command {
     class: String,
-    serialized: String,
+    serialized: Vec<u8>,
     value: OnceLock<Result<php::Value, php::Error>>,
 }
 
@@ -26,27 +26,36 @@ impl Command {
             command: String,
         }
         let data: Data = serde_json::from_str(payload.data()?.get()).ok()?;
-        Some(Command { class: data.command_name, serialized: data.command, value: OnceLock::new() })
+        Some(Command {
+            class: data.command_name,
+            serialized: data.command.into_bytes(),
+            value: OnceLock::new(),
+        })
     }
 
-    /// The class of the command, as `data.commandName` gives it.
+    /// A command that was read already, out of a message.
+    pub(super) fn parsed(class: String, value: php::Value) -> Self {
+        Command { class, serialized: value.write(), value: OnceLock::from(Ok(value)) }
+    }
+
+    /// The class of the command, as `data.commandName` gives it, or a message's job.
     pub fn class(&self) -> &str {
         &self.class
     }
 
     /// PHP's serialized form of the command, or the encrypted envelope around it.
-    pub fn serialized(&self) -> &str {
+    pub fn serialized(&self) -> &[u8] {
         &self.serialized
     }
 
     /// True where the command is encrypted: Laravel tells the two apart by the first two bytes.
     pub fn is_encrypted(&self) -> bool {
-        !self.serialized.starts_with("O:")
+        !self.serialized.starts_with(b"O:")
     }
 
     /// The command's properties, parsed once.
     pub fn value(&self) -> Result<&php::Value, php::Error> {
-        self.value.get_or_init(|| php::parse(self.serialized.as_bytes())).as_ref().map_err(Clone::clone)
+        self.value.get_or_init(|| php::parse(&self.serialized)).as_ref().map_err(Clone::clone)
     }
 
     /// What the command asks of Laravel beyond running it, which no native handler can give it yet; `None` where it

@@ -1,7 +1,7 @@
-//! The envelope: the JSON object around a job, read once, with every byte kept.
+//! The envelope: the JSON object around a job, read once, with every byte kept; or a message of Hyperf, in the same terms.
 //!
 //! Knows every field that Laravel 5.5 to 13 writes; keeps those it does not know. Never writes: the bytes in Redis are
-//! edited by the scripts alone. Counterpart in PHP: the payload accessors of `Illuminate\Queue\Jobs\Job`.
+//! edited where they are settled. Counterpart in PHP: the payload accessors of `Illuminate\Queue\Jobs\Job`.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -11,6 +11,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Command;
+use crate::php;
 
 /// A payload that was read. Cheap to clone.
 #[derive(Clone)]
@@ -25,12 +26,37 @@ struct Inner {
     /// `Class@method` of the job, where a dialect has resolved its name.
     handler: Option<String>,
     command: OnceLock<Option<Command>>,
+    /// The arguments of a method that a message calls.
+    arguments: Option<php::Value>,
 }
 
 /// Why bytes are not a payload that PHP could read either.
 #[derive(Debug, thiserror::Error)]
-#[error("the payload is not a JSON object that PHP can read: {}", place(.0))]
-pub struct PayloadError(#[from] serde_json::Error);
+#[non_exhaustive]
+pub enum PayloadError {
+    /// No JSON object, where it must be one.
+    #[error("the payload is not a JSON object that PHP can read: {}", place(.0))]
+    Json(#[from] serde_json::Error),
+    /// No message, where it must be one.
+    #[error("the element is not a message that Hyperf can read: {problem}")]
+    Message {
+        /// What is wrong with it.
+        problem: String,
+        /// The framework leaves it reserved.
+        stays_reserved: bool,
+    },
+}
+
+impl PayloadError {
+    pub(crate) fn no_message(problem: String, stays_reserved: bool) -> Self {
+        PayloadError::Message { problem, stays_reserved }
+    }
+
+    /// True where the framework leaves such a payload reserved, until its reservation is over. All others it loses.
+    pub fn stays_reserved(&self) -> bool {
+        matches!(self, PayloadError::Message { stays_reserved: true, .. })
+    }
+}
 
 /// What is wrong and where, without the bytes themselves: they may be secret, and this is logged.
 fn place(error: &serde_json::Error) -> String {
@@ -68,7 +94,15 @@ impl Payload {
         let job = text(&fields, "job");
         let name = text(&fields, "displayName").filter(|name| !name.is_empty());
         let name = name.or_else(|| job.clone()).unwrap_or_default();
-        Ok(Payload(Arc::new(Inner { raw, fields, name, job, handler: None, command: OnceLock::new() })))
+        Ok(Payload(Arc::new(Inner {
+            raw,
+            fields,
+            name,
+            job,
+            handler: None,
+            command: OnceLock::new(),
+            arguments: None,
+        })))
     }
 
     /// The same for a framework without display names, which turns the name of a job into a class and a method: `resolve`
@@ -82,7 +116,63 @@ impl Payload {
         let job = text(&fields, "job");
         let name = job.clone().unwrap_or_default();
         let handler = Some(resolve(&name));
-        Ok(Payload(Arc::new(Inner { raw, fields, name, job, handler, command: OnceLock::new() })))
+        Ok(Payload(Arc::new(Inner {
+            raw,
+            fields,
+            name,
+            job,
+            handler,
+            command: OnceLock::new(),
+            arguments: None,
+        })))
+    }
+
+    /// A message: its bytes, its job, the attempts before this run and the limit that the job names. The job is an object
+    /// with its own class, or names the method of a service and its arguments.
+    ///
+    /// # Errors
+    /// What the job is in place of an object, or that it names no method.
+    pub(crate) fn of_message(
+        raw: Bytes,
+        job: php::Value,
+        attempts: i64,
+        max_tries: Option<i64>,
+    ) -> Result<Self, String> {
+        let class = job.class().ok_or("its job is no object")?.into_owned();
+        let number = |name: &str, number: i64| (name.to_owned(), raw_json(&number));
+        let mut fields = vec![number("attempts", attempts)];
+        fields.extend(max_tries.map(|max_tries| number("maxTries", max_tries)));
+        if !class.eq_ignore_ascii_case(ANNOTATION_JOB) {
+            let command = Some(Command::parsed(class.clone(), job));
+            let (handler, command) = (Some(class.clone()), OnceLock::from(command));
+            return Ok(Payload(Arc::new(Inner {
+                raw,
+                fields,
+                name: class,
+                job: None,
+                handler,
+                command,
+                arguments: None,
+            })));
+        }
+        let text = |name: &str| job.get(name).and_then(php::Value::as_str).map(str::to_owned);
+        let (class, method) = text("class").zip(text("method")).ok_or("its job names no class and method")?;
+        let arguments = job.get("params").cloned().unwrap_or_else(|| php::Array::new().into());
+        let data =
+            arguments.to_json().map_err(|error| format!("its job's params are unreadable: {error}"))?;
+        fields.push(("data".to_owned(), raw_json(&data)));
+        let name = format!("{class}@{method}");
+        let (job, handler) = (Some(name.clone()), Some(name.clone()));
+        let inner = Inner {
+            raw,
+            fields,
+            name,
+            job,
+            handler,
+            command: OnceLock::from(None),
+            arguments: Some(arguments),
+        };
+        Ok(Payload(Arc::new(inner)))
     }
 
     /// The bytes as they were popped: `attempts` is the count before this run.
@@ -207,6 +297,11 @@ impl Payload {
         self.0.handler.as_deref().filter(|_| self.command().is_none())
     }
 
+    /// The arguments of the method that a message of Hyperf calls, in their order.
+    pub fn arguments(&self) -> Option<&php::Value> {
+        self.0.arguments.as_ref()
+    }
+
     /// True where the framework asks for nothing beyond running the job, whatever its fields are called.
     pub fn is_plain(&self) -> bool {
         self.0.handler.is_some()
@@ -238,6 +333,13 @@ fn field<'a>(fields: &'a [(String, Box<RawValue>)], name: &str) -> Option<&'a Ra
 
 fn text(fields: &[(String, Box<RawValue>)], name: &str) -> Option<String> {
     serde_json::from_str(field(fields, name)?.get()).ok()
+}
+
+/// The job that stands for a method with the annotation `AsyncQueueMessage`.
+const ANNOTATION_JOB: &str = "Hyperf\\AsyncQueue\\AnnotationJob";
+
+fn raw_json(value: &impl serde::Serialize) -> Box<RawValue> {
+    serde_json::value::to_raw_value(value).expect("numbers and plain JSON are JSON")
 }
 
 /// What PHP's `(int)` makes of a numeric string.

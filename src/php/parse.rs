@@ -20,12 +20,27 @@ pub fn parse(bytes: &[u8]) -> Result<Value, Error> {
 impl Limits {
     /// Parses bytes that PHP's `serialize()` wrote, within these limits.
     pub fn parse(&self, bytes: &[u8]) -> Result<Value, Error> {
+        self.parse_part(bytes, 1)
+    }
+
+    /// The same for a value that stood inside another, there in this slot (see [`Value::Same`]): references in it are
+    /// counted anew, as if it stood alone.
+    ///
+    /// Errors: also where a reference leads out of it.
+    pub fn parse_part(&self, bytes: &[u8], slot: usize) -> Result<Value, Error> {
         if bytes.len() > self.size {
             let problem = format!("{} bytes are more than the limit of {}", bytes.len(), self.size);
             return Err(Error::Limit { offset: 0, problem });
         }
-        let mut parser =
-            Parser { bytes, at: 0, limits: self, values: 0, objects: Vec::new(), certain: usize::MAX };
+        let mut parser = Parser {
+            bytes,
+            at: 0,
+            limits: self,
+            values: 0,
+            objects: Vec::new(),
+            certain: usize::MAX,
+            before: slot - 1,
+        };
         let value = parser.document()?;
         if parser.at < bytes.len() {
             return Err(parser.wrong("nothing after the value"));
@@ -43,6 +58,8 @@ struct Parser<'a> {
     objects: Vec<bool>,
     /// How many slots came up to the first `C:` object: its bytes may hold more, which we do not see.
     certain: usize,
+    /// How many slots of another value come before this one's.
+    before: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -236,8 +253,9 @@ impl<'a> Parser<'a> {
 
     /// `slots`: how many were taken before this value, and so can be pointed at.
     fn reference(&mut self, start: usize, kind: u8, slots: usize) -> Result<Value, Error> {
-        let index = self.number(b';')?;
+        let number = self.number(b';')?;
         let written = &self.bytes[start..self.at];
+        let index = number.saturating_sub(self.before);
         if index == 0 || index > slots && self.certain == usize::MAX {
             return Err(self.bad(start, "a reference to an earlier value", written));
         }

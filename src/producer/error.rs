@@ -51,6 +51,14 @@ pub enum Error {
         /// What to do.
         way_out: &'static str,
     },
+    /// The framework's jobs are no JSON, and are not written from here.
+    #[error(
+        "jobs of {framework} are PHP's own serialized messages, which Handover reads and does not write: push the job from the app itself, as with $driver->push(new Job())"
+    )]
+    NotJson {
+        /// The app's framework.
+        framework: &'static str,
+    },
     /// The command's `delay` is of a kind that Handover cannot reckon with.
     #[error("the property \"delay\" is {found}: give seconds or a date, or use Dispatch::delay")]
     Delay {

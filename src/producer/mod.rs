@@ -22,7 +22,7 @@ pub use error::Error;
 use payload::Ready;
 
 use crate::clock::Clock;
-use crate::dialect::{Rules, Shape};
+use crate::dialect::Shape;
 use crate::queue::{BATCH_BYTES, BATCH_JOBS, Queue};
 
 /// Pushes jobs onto the queues of one connection. Cheap to clone.
@@ -77,9 +77,9 @@ impl fmt::Display for Pushed {
 }
 
 impl Producer {
-    /// Onto this queue, with the payloads of the newest version.
+    /// Onto this queue, with the payloads of its framework's version.
     pub fn on(queue: impl Queue) -> Producer {
-        let shape = Rules::default().shape;
+        let shape = queue.rules().shape;
         Producer::shared(Arc::new(queue), "redis".into(), "default".into(), shape, Clock::system())
     }
 
@@ -97,13 +97,6 @@ impl Producer {
     #[must_use]
     pub fn version(mut self, version: (u32, u32)) -> Producer {
         self.shape = Shape::laravel(version);
-        self
-    }
-
-    /// The same by the rules of the app's dialect.
-    #[must_use]
-    pub fn rules(mut self, rules: Rules) -> Producer {
-        self.shape = rules.shape;
         self
     }
 
@@ -183,6 +176,9 @@ impl Producer {
         if let Some(wanted) = job.connection.as_ref().filter(|wanted| **wanted != *self.connection) {
             let (wanted, connection) = (wanted.clone(), self.connection.to_string());
             return Err(Error::OtherConnection { wanted, connection });
+        }
+        if !self.shape.is_json {
+            return Err(Error::NotJson { framework: self.shape.framework });
         }
         payload::make(job, &self.shape, &self.default_queue, self.clock.now())
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::dialect::Laravel;
 use crate::job::Payload;
 use crate::queue::{MemoryQueue, State};
 use crate::{Context, Worker, php};
@@ -13,8 +14,8 @@ use crate::{Context, Worker, php};
 const NOW: i64 = 1_700_000_000;
 
 fn producer(version: (u32, u32)) -> (MemoryQueue, Producer) {
-    let queue = MemoryQueue::new();
-    let producer = Producer::on(queue.clone()).version(version).clock(Clock::standing_at(NOW));
+    let queue = MemoryQueue::speaking(Laravel { version, ..Laravel::new("") });
+    let producer = Producer::on(queue.clone()).clock(Clock::standing_at(NOW));
     (queue, producer)
 }
 
@@ -254,8 +255,7 @@ async fn a_handler_pushes_onto_its_own_connection() {
     }
     let (queue, producer) = producer((8, 83));
     producer.dispatch(job(json!({"id": 7}))).await.unwrap();
-    let worker =
-        Worker::on(queue.clone()).default_queue("own").rules(crate::dialect::Rules::laravel((8, 83)));
+    let worker = Worker::on(queue.clone()).default_queue("own");
     worker.handle("App\\Jobs\\Job", ship).drain().await.unwrap();
     let invoice = Payload::parse(payloads(&queue, "invoices", State::Pending).await.remove(0)).unwrap();
     assert_eq!(invoice.command().unwrap().value().unwrap().get("order").unwrap().as_int(), Some(7));

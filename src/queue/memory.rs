@@ -15,9 +15,9 @@ use tokio::sync::Notify;
 use super::reservation::Taking;
 use super::{
     AttemptsEdit, BATCH_BYTES, BATCH_JOBS, BoxFuture, Error, Exchange, Exchanged, Peeked, Queue, Reservation,
-    Sizes, State, Token,
+    Settling, Sizes, State, Token,
 };
-use crate::dialect::{Counting, Dialect};
+use crate::dialect::{Counting, Dialect, Rules};
 use crate::job::{Payload, PayloadError, Settlement};
 
 /// Queues in memory. Cheap to clone; clones are the same queues.
@@ -40,6 +40,9 @@ struct Lists {
     reserved: Vec<(i64, Token, Bytes)>,
     notify: usize,
     quarantine: Vec<Bytes>,
+    /// What the wire has no list for stays empty.
+    timeout: Vec<Bytes>,
+    failed: Vec<Bytes>,
 }
 
 impl MemoryQueue {
@@ -68,7 +71,10 @@ impl MemoryQueue {
 
     /// How many jobs the queue holds, by state.
     pub fn sizes(&self, queue: &str) -> Sizes {
+        let keys = self.0.dialect.keys(queue);
         self.with(queue, |lists| Sizes {
+            timeout: keys.timeout.is_some().then_some(lists.timeout.len() as u64),
+            failed: keys.failed.is_some().then_some(lists.failed.len() as u64),
             pending: lists.ready.len() as u64,
             delayed: lists.delayed.len() as u64,
             reserved: lists.reserved.len() as u64,
@@ -82,11 +88,12 @@ impl MemoryQueue {
     }
 
     fn take_token(&self, queues: &[String]) -> Option<String> {
-        if !self.0.dialect.has_wake_ups() {
-            return None;
-        }
+        let has_wake_ups = self.0.dialect.has_wake_ups();
         let token = |queue: &&String| {
             self.with(queue, |lists| {
+                if !has_wake_ups {
+                    return !lists.ready.is_empty();
+                }
                 let some = lists.notify > 0;
                 lists.notify -= usize::from(some);
                 some
@@ -97,13 +104,20 @@ impl MemoryQueue {
 }
 
 impl Lists {
-    fn settle(&mut self, reservation: &Reservation, settlement: &Settlement, back: &mut Vec<Bytes>) -> bool {
+    fn settle(
+        &mut self,
+        reservation: &Reservation,
+        settlement: &Settlement,
+        keeps_failed: bool,
+        back: &mut Vec<Bytes>,
+    ) -> bool {
         let member = reservation.reserved();
         let held =
             |(_, token, bytes): &(i64, Token, Bytes)| *token == reservation.token() && **bytes == *member;
         let Some(index) = self.reserved.iter().position(held) else { return false };
         self.reserved.remove(index);
         match settlement {
+            Settlement::Fail(_) if keeps_failed => self.failed.push(reservation.popped().clone()),
             Settlement::Delete | Settlement::Fail(_) => {}
             // Among others of the same bytes, if there are any: each is a job of its own.
             Settlement::Release { at } => {
@@ -128,26 +142,30 @@ impl Lists {
 
     /// Moves what is due to the ready list, the delayed jobs first.
     fn migrate(&mut self, now: i64, taking: &Taking, done: &mut Exchanged) {
-        let due = self.delayed.iter().take_while(|(at, _)| *at <= now).count().min(BATCH_JOBS);
-        let delayed = self.delayed.drain(..due).map(|(_, payload)| payload);
-        let mut moved: Vec<Bytes> = delayed.collect();
+        let due = self.delayed.iter().take_while(|(at, _)| *at <= now).count();
+        let delayed = taken(&mut self.delayed, due, taking.counting).into_iter();
+        let mut moved: Vec<Bytes> = delayed.map(|(_, payload)| payload).collect();
         self.reserved.sort_by(|a, b| (a.0, a.1.number(), &a.2).cmp(&(b.0, b.1.number(), &b.2)));
         // A token in the fraction makes an expiry due with the next whole second.
         let expired =
             self.reserved.iter().take_while(|(at, token, _)| at + i64::from(token.number() > 0) <= now);
-        let expired = expired.count().min(BATCH_JOBS);
-        let expired: Vec<Bytes> = self.reserved.drain(..expired).map(|(.., payload)| payload).collect();
+        let expired = expired.count();
+        let expired = taken(&mut self.reserved, expired, taking.counting).into_iter();
+        let expired: Vec<Bytes> = expired.map(|(.., payload)| payload).collect();
         for payload in expired {
-            match (taking.counting, locate(&payload, MOST)) {
-                (Counting::AtReserve, _) => moved.push(payload),
-                (Counting::AtReturn, Ok(edit)) => {
-                    let edit = AttemptsEdit { attempts: edit.attempts + 1, ..edit };
-                    moved.push(edit.apply(&payload).into());
-                }
-                (Counting::AtReturn, Err(reason)) => {
-                    done.quarantined.push((payload.len(), reason));
-                    self.quarantine.push(payload);
-                }
+            match taking.counting {
+                Counting::AtReserve => moved.push(payload),
+                Counting::AtRelease => self.timeout.push(payload),
+                Counting::AtReturn => match taking.locate(&payload, MOST) {
+                    Ok(edit) => {
+                        let edit = AttemptsEdit { attempts: edit.attempts + 1, ..edit };
+                        moved.push(edit.apply(&payload).into());
+                    }
+                    Err(reason) => {
+                        done.quarantined.push((payload.len(), reason));
+                        self.quarantine.push(payload);
+                    }
+                },
             }
         }
         self.notify += moved.len();
@@ -161,7 +179,7 @@ impl Lists {
             let Some(popped) = self.ready.pop_front() else { break };
             pops -= 1;
             let raise = i64::from(taking.counting == Counting::AtReserve);
-            let edit = match locate(&popped, MOST) {
+            let edit = match taking.locate(&popped, MOST) {
                 Ok(edit) => AttemptsEdit { attempts: edit.attempts + raise, ..edit },
                 Err(reason) => {
                     done.quarantined.push((popped.len(), reason));
@@ -183,15 +201,29 @@ impl Lists {
     }
 }
 
+/// Takes of so many that are due as many as one call moves, in the order in which they are to run: the one that is due first
+/// goes first, and of messages the one that is due last.
+fn taken<T>(sorted: &mut Vec<T>, due: usize, counting: Counting) -> Vec<T> {
+    match counting {
+        Counting::AtRelease => sorted.drain(due.saturating_sub(BATCH_JOBS)..due).rev().collect(),
+        Counting::AtReserve | Counting::AtReturn => sorted.drain(..due.min(BATCH_JOBS)).collect(),
+    }
+}
+
 /// The largest count of attempts that a job is taken with.
 const MOST: f64 = 1e9;
 
-/// Where the count of attempts stands and what it is, by the rules of the scripts.
-fn locate(popped: &Bytes, most: f64) -> Result<AttemptsEdit, String> {
-    Payload::parse(popped.clone()).map_err(|error| error.to_string())?;
-    let fields: HashMap<Cow<'_, str>, &RawValue> =
-        serde_json::from_slice(popped).map_err(|error| error.to_string())?;
-    edit_of(popped, fields.get("attempts").ok_or("no attempts")?.get(), most)
+impl Taking {
+    /// Where the count of attempts stands and what it is, by the rules of the scripts.
+    fn locate(&self, popped: &Bytes, most: f64) -> Result<AttemptsEdit, String> {
+        if self.counting == Counting::AtRelease {
+            return Ok(AttemptsEdit { at: 0, len: 0, attempts: 0 });
+        }
+        Payload::parse(popped.clone()).map_err(|error| error.to_string())?;
+        let fields: HashMap<Cow<'_, str>, &RawValue> =
+            serde_json::from_slice(popped).map_err(|error| error.to_string())?;
+        edit_of(popped, fields.get("attempts").ok_or("no attempts")?.get(), most)
+    }
 }
 
 fn edit_of(popped: &Bytes, attempts: &str, most: f64) -> Result<AttemptsEdit, String> {
@@ -211,11 +243,13 @@ impl Queue for MemoryQueue {
     fn exchange<'a>(&'a self, queue: &'a str, ask: Exchange<'a>) -> BoxFuture<'a, Result<Exchanged, Error>> {
         Box::pin(async move {
             let taking = self.taking(queue, ask.token);
+            let keeps_failed = self.0.dialect.keys(queue).failed.is_some();
             let done = self.with(queue, |lists| {
                 let mut done = Exchanged::default();
                 let mut back = Vec::new();
                 for settling in ask.settle {
-                    done.settled.push(lists.settle(&settling.reservation, &settling.settlement, &mut back));
+                    let Settling { reservation, settlement } = settling;
+                    done.settled.push(lists.settle(reservation, settlement, keeps_failed, &mut back));
                 }
                 lists.notify += back.len();
                 back.into_iter().rev().for_each(|popped| lists.ready.push_front(popped));
@@ -253,7 +287,7 @@ impl Queue for MemoryQueue {
                 under.map(|(.., member)| member.clone()).collect()
             };
             let recovered = self.with(queue, under).into_iter().filter_map(|member| {
-                let edit = locate(&member, MOST + 1.0).ok()?;
+                let edit = taking.locate(&member, MOST + 1.0).ok()?;
                 Some(taking.reserved(member, edit))
             });
             Ok(recovered.collect())
@@ -300,8 +334,8 @@ impl Queue for MemoryQueue {
         })
     }
 
-    fn has_wake_ups(&self) -> bool {
-        self.0.dialect.has_wake_ups()
+    fn rules(&self) -> Rules {
+        self.0.dialect.rules()
     }
 
     fn read(&self, payload: Bytes) -> Result<Payload, PayloadError> {
@@ -358,7 +392,8 @@ impl Queue for MemoryQueue {
         Box::pin(async move {
             Ok(self.with(queue, |lists| {
                 let jobs = lists.ready.len() + lists.delayed.len() + lists.reserved.len();
-                *lists = Lists { quarantine: std::mem::take(&mut lists.quarantine), ..Lists::default() };
+                let Lists { quarantine, timeout, failed, .. } = std::mem::take(lists);
+                *lists = Lists { quarantine, timeout, failed, ..Lists::default() };
                 jobs as u64
             }))
         })
@@ -376,6 +411,8 @@ impl Queue for MemoryQueue {
             let all: Vec<Peeked> = self.with(queue, |lists| match state {
                 State::Pending => lists.ready.iter().map(plain).collect(),
                 State::Quarantined => lists.quarantine.iter().map(plain).collect(),
+                State::Timeout => lists.timeout.iter().map(plain).collect(),
+                State::Failed => lists.failed.iter().map(plain).collect(),
                 State::Delayed => {
                     let peeked = |(at, payload): &(i64, Bytes)| Peeked {
                         payload: payload.clone(),

@@ -12,6 +12,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 
+use crate::dialect::Rules;
 use crate::job::{Payload, PayloadError};
 
 pub use self::memory::MemoryQueue;
@@ -56,9 +57,9 @@ pub trait Queue: Send + Sync + 'static {
         expires_at: i64,
     ) -> BoxFuture<'a, Result<Vec<bool>, Error>>;
 
-    /// Waits until one of the queues may have a job, for `seconds` at most; answers the queues whose wake-up token it has
-    /// taken: one, but on a cluster perhaps several. Such a token is in the caller's hand: it goes back with the next
-    /// exchange, as [`Exchange::woken`].
+    /// Waits until one of the queues may have a job, for `seconds` at most; answers those that may: one, or several
+    /// where each is waited for by itself. Where the framework has wake-up tokens, one of each was taken and is in the
+    /// caller's hand: it goes back with the next exchange, as [`Exchange::woken`].
     fn wait<'a>(&'a self, queues: &'a [String], seconds: f64) -> BoxFuture<'a, Result<Vec<String>, Error>>;
 
     /// True where these queues are on one server: where the one does not answer, the other does not.
@@ -67,9 +68,9 @@ pub trait Queue: Send + Sync + 'static {
         true
     }
 
-    /// False where nothing is left for a waiting worker by a push: there, all depends on asking again.
-    fn has_wake_ups(&self) -> bool {
-        true
+    /// The rules of its framework: of retrying, timing out, telling why and pushing.
+    fn rules(&self) -> Rules {
+        Rules::default()
     }
 
     /// Reads a payload of this queue, as its framework does.
@@ -122,7 +123,7 @@ pub trait Queue: Send + Sync + 'static {
     /// How many jobs the queue holds, by state.
     fn size<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<Sizes, Error>>;
 
-    /// Removes all jobs but the quarantined ones; answers how many.
+    /// Removes all jobs but those set aside: quarantined, timed out or failed; answers how many.
     fn clear<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<u64, Error>>;
 
     /// Payloads in one state, the next to run first: `limit` of them from `offset` on.
@@ -185,6 +186,10 @@ pub struct Sizes {
     pub reserved: u64,
     /// Set aside as unreadable.
     pub quarantined: u64,
+    /// Gone there from an expired reservation; `None` where the wire has no such list.
+    pub timeout: Option<u64>,
+    /// Failed, and kept beside the queue; `None` where the wire has no such list.
+    pub failed: Option<u64>,
 }
 
 /// Where a job stands in its queue.
@@ -198,6 +203,10 @@ pub enum State {
     Reserved,
     /// Under `:quarantine`.
     Quarantined,
+    /// Under `:timeout`, where there is such a list.
+    Timeout,
+    /// Under `:failed`, where there is such a list.
+    Failed,
 }
 
 /// A payload looked at where it stands.

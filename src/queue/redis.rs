@@ -15,7 +15,7 @@ use super::{
     AttemptsEdit, BATCH_BYTES, BATCH_JOBS, BoxFuture, Error, Exchange, Exchanged, Peeked, Queue, Reservation,
     Settling, Sizes, State, Token,
 };
-use crate::dialect::{Dialect, Keys};
+use crate::dialect::{Dialect, Keys, Oldest, Rules};
 use crate::job::{Payload, PayloadError, Settlement};
 use crate::redis::{PATIENCE, Redis};
 
@@ -218,9 +218,15 @@ impl RedisQueue {
     }
 
     async fn size(&self, queue: &str) -> Result<Sizes, Error> {
-        let Keys { ready, reserved, delayed, quarantine, .. } = self.dialect.keys(queue);
+        let Keys { ready, reserved, delayed, quarantine, timeout, failed, .. } = self.dialect.keys(queue);
         let counting = "counting";
+        let length = async |list: Option<String>| match list {
+            Some(list) => self.ask(counting, queue, &ready, cmd("LLEN").arg(list)).await.map(Some),
+            None => Ok(None),
+        };
         Ok(Sizes {
+            timeout: length(timeout).await?,
+            failed: length(failed).await?,
             pending: self.ask(counting, queue, &ready, cmd("LLEN").arg(&ready)).await?,
             delayed: self.ask(counting, queue, &ready, cmd("ZCARD").arg(delayed)).await?,
             reserved: self.ask(counting, queue, &ready, cmd("ZCARD").arg(reserved)).await?,
@@ -240,25 +246,36 @@ impl RedisQueue {
         }
         let keys = self.dialect.keys(queue);
         let ready = keys.ready.clone();
-        let last = offset + limit - 1;
-        let set = |key| cmd("ZRANGE").arg(key).arg(offset).arg(last).arg("WITHSCORES").to_owned();
-        let list = |key| cmd("LRANGE").arg(key).arg(offset).arg(last).to_owned();
-        let command = match state {
-            State::Pending => list(keys.ready),
-            State::Quarantined => list(keys.quarantine),
-            State::Delayed => set(keys.delayed),
-            State::Reserved => set(keys.reserved),
-        };
-        match state {
-            State::Pending | State::Quarantined => {
-                let payloads: Vec<Bytes> = self.ask("looking", queue, &ready, &command).await?;
-                Ok(payloads.into_iter().map(|payload| Peeked { payload, at: None }).collect())
-            }
+        let (first, last) = (offset as i64, (offset + limit) as i64 - 1);
+        let oldest = self.dialect.oldest();
+        let (list, oldest) = match state {
             State::Delayed | State::Reserved => {
+                let set = if state == State::Delayed { &keys.delayed } else { &keys.reserved };
+                let mut command = cmd("ZRANGE");
+                command.arg(set).arg(first).arg(last).arg("WITHSCORES");
                 let payloads: Vec<(Bytes, f64)> = self.ask("looking", queue, &ready, &command).await?;
-                Ok(payloads.into_iter().map(|(payload, at)| Peeked { payload, at: Some(at) }).collect())
+                return Ok(payloads
+                    .into_iter()
+                    .map(|(payload, at)| Peeked { payload, at: Some(at) })
+                    .collect());
             }
+            State::Pending => (Some(keys.ready), oldest),
+            State::Timeout => (keys.timeout, oldest),
+            State::Failed => (keys.failed, oldest),
+            State::Quarantined => (Some(keys.quarantine), Oldest::First),
+        };
+        let Some(list) = list else { return Ok(Vec::new()) };
+        let (from, to) = match oldest {
+            Oldest::First => (first, last),
+            Oldest::Last => (-last - 1, -first - 1),
+        };
+        let mut command = cmd("LRANGE");
+        command.arg(list).arg(from).arg(to);
+        let mut payloads: Vec<Bytes> = self.ask("looking", queue, &ready, &command).await?;
+        if oldest == Oldest::Last {
+            payloads.reverse();
         }
+        Ok(payloads.into_iter().map(|payload| Peeked { payload, at: None }).collect())
     }
 }
 
@@ -317,16 +334,30 @@ impl Queue for RedisQueue {
 
     fn wait<'a>(&'a self, queues: &'a [String], seconds: f64) -> BoxFuture<'a, Result<Vec<String>, Error>> {
         Box::pin(async move {
-            let keys: Option<Vec<String>> =
-                queues.iter().map(|queue| self.dialect.keys(queue).notify).collect();
-            let Some(keys) = keys else {
-                tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
-                return Ok(Vec::new());
+            let keys = queues.iter().map(|queue| self.dialect.keys(queue));
+            let waited = match self.dialect.has_wake_ups() {
+                true => {
+                    let keys: Vec<String> = keys.filter_map(|keys| keys.notify).collect();
+                    self.redis.blpop(&keys, seconds).await.map(|taken| (keys, taken))
+                }
+                false => {
+                    let keys: Vec<String> = keys.map(|keys| keys.ready).collect();
+                    match self.redis.see(&keys, seconds).await {
+                        // Before 6.2: the polls are what is left.
+                        Err(error) if error.is_unknown_command() => {
+                            tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+                            return Ok(Vec::new());
+                        }
+                        seen => seen.map(|seen| (keys, seen)),
+                    }
+                }
             };
-            let taken = self.redis.blpop(&keys, seconds).await;
-            let taken =
-                taken.map_err(|source| Error::Redis { doing: "waiting", queue: queues.join(","), source })?;
-            let woken = taken.iter().filter_map(|key| keys.iter().position(|known| known == key));
+            let (keys, heard) = waited.map_err(|source| Error::Redis {
+                doing: "waiting",
+                queue: queues.join(","),
+                source,
+            })?;
+            let woken = heard.iter().filter_map(|key| keys.iter().position(|known| known == key));
             Ok(woken.map(|index| queues[index].clone()).collect())
         })
     }
@@ -335,8 +366,8 @@ impl Queue for RedisQueue {
         self.redis.fall_together(&self.dialect.keys(queue).ready, &self.dialect.keys(other).ready)
     }
 
-    fn has_wake_ups(&self) -> bool {
-        self.dialect.has_wake_ups()
+    fn rules(&self) -> Rules {
+        self.dialect.rules()
     }
 
     fn read(&self, payload: Bytes) -> Result<Payload, PayloadError> {
@@ -400,8 +431,9 @@ impl Queue for RedisQueue {
     fn clear<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<u64, Error>> {
         Box::pin(async move {
             let keys = self.dialect.keys(queue);
-            let Keys { ready, reserved, delayed, .. } = &keys;
-            let keys: Vec<&str> = [&**ready, reserved, delayed].into_iter().chain(keys.own()).collect();
+            let Keys { ready, reserved, delayed, notify, .. } = &keys;
+            let keys: Vec<&str> =
+                [&**ready, reserved, delayed].into_iter().chain(notify.as_deref()).collect();
             self.run("clearing", queue, &self.scripts.clear, &keys, &[]).await
         })
     }

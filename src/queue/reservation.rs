@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::dialect::Counting;
+use crate::dialect::hyperf::message::Message;
 use crate::job::Settlement;
 
 /// The fence beside the bytes: 20 bits, carried in the fraction of the reservation's score.
@@ -48,8 +49,8 @@ impl Token {
     }
 }
 
-/// Where the count of attempts stands in the popped bytes, and the number of this attempt: all that may differ between
-/// the popped and the reserved bytes.
+/// Where the count of attempts stands in popped bytes that are JSON, and the number of this attempt: all that may differ
+/// between the popped and the reserved bytes. In a message, whose count no script finds, the place is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttemptsEdit {
     /// Byte offset of the value of the last top-level `attempts`.
@@ -108,17 +109,19 @@ impl Reservation {
     pub fn reserved(&self) -> Vec<u8> {
         match self.counting {
             Counting::AtReserve => self.edit.apply(&self.popped),
-            Counting::AtReturn => self.popped.to_vec(),
+            Counting::AtReturn | Counting::AtRelease => self.popped.to_vec(),
         }
     }
 
-    /// The bytes that a release or an expiry leaves: the next attempt is to find the spent ones counted.
+    /// The bytes that a release leaves: the next attempt is to find the spent ones counted.
     pub fn released(&self) -> Vec<u8> {
-        let counted = match self.counting {
-            Counting::AtReserve => self.edit.attempts,
-            Counting::AtReturn => self.edit.attempts + 1,
-        };
-        AttemptsEdit { attempts: counted, ..self.edit }.apply(&self.popped)
+        let attempts = self.edit.attempts;
+        match self.counting {
+            Counting::AtReserve => self.edit.apply(&self.popped),
+            Counting::AtReturn => AttemptsEdit { attempts: attempts + 1, ..self.edit }.apply(&self.popped),
+            Counting::AtRelease => Message::read(&self.popped)
+                .map_or_else(|| self.popped.to_vec(), |message| message.counted(attempts)),
+        }
     }
 
     /// The number of this attempt.
@@ -131,8 +134,12 @@ impl Reservation {
         self.token
     }
 
-    /// True where both hold the same job, whatever its attempts: the bytes around the count are equal.
+    /// True where both hold the same job, whatever its attempts: the bytes around the count are equal. Messages never do:
+    /// they have no id, and equal ones are jobs of their own.
     pub fn same_job(&self, other: &Reservation) -> bool {
+        if self.counting == Counting::AtRelease {
+            return false;
+        }
         let around =
             |r: &Reservation| (r.popped.slice(..r.edit.at), r.popped.slice(r.edit.at + r.edit.len..));
         self.queue == other.queue && around(self) == around(other)
@@ -155,13 +162,20 @@ pub(super) struct Taking {
 impl Taking {
     /// Of bytes that were popped.
     pub(super) fn popped(&self, popped: Bytes, edit: AttemptsEdit) -> Reservation {
+        let edit = match self.counting {
+            Counting::AtReserve | Counting::AtReturn => edit,
+            Counting::AtRelease => {
+                let spent = Message::read(&popped).map_or(0, |message| message.attempts);
+                AttemptsEdit { attempts: spent.saturating_add(1), ..edit }
+            }
+        };
         Reservation::new(self.queue.clone(), popped, edit, self.counting, self.token)
     }
 
     /// Of bytes that stand under `:reserved`, with the count that stands in them.
     pub(super) fn reserved(&self, reserved: Bytes, edit: AttemptsEdit) -> Reservation {
         match self.counting {
-            Counting::AtReturn => self.popped(reserved, edit),
+            Counting::AtReturn | Counting::AtRelease => self.popped(reserved, edit),
             Counting::AtReserve => {
                 // The count before this attempt stood where the raised one stands now.
                 let popped = AttemptsEdit { attempts: edit.attempts - 1, ..edit }.apply(&reserved);
@@ -198,6 +212,7 @@ impl fmt::Debug for Reservation {
 pub struct Settling {
     /// The reservation.
     pub reservation: Reservation,
-    /// What is done with it. A queue takes [`Settlement::Fail`] as a removal: recording is the worker's business.
+    /// What is done with it. A queue takes [`Settlement::Fail`] as a removal: recording is the worker's business; but where
+    /// its framework keeps failed jobs beside the queue, this puts it there.
     pub settlement: Settlement,
 }

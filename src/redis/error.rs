@@ -27,6 +27,11 @@ impl Error {
         self.source.code().is_some()
     }
 
+    /// True where this Redis is too old for what was asked.
+    pub fn is_unknown_command(&self) -> bool {
+        self.source.detail().is_some_and(|text| text.contains("unknown command"))
+    }
+
     /// Where a cluster keeps the slot that was asked for by now, and whether for this one call only.
     pub(super) fn redirection(&self) -> Option<(&str, u16, bool)> {
         let (node, _) = self.source.redirect_node()?;

@@ -7,27 +7,23 @@ mod address;
 mod cluster;
 mod error;
 mod link;
+mod waiting;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{Cmd, FromRedisValue, RedisError, Script, Value, cmd, from_redis_value};
-use tokio::sync::Mutex;
+use redis::{Cmd, FromRedisValue, RedisError, Script, cmd, from_redis_value};
 
 use address::Address;
 use cluster::Cluster;
 pub use error::Error;
 use error::timed_out;
 use link::{Call, DEADLINE, Link, Place};
+pub use waiting::WAITER;
+use waiting::Waiters;
 
 /// How long after it was sent a call may still reach Redis and be answered, as far as its caller is concerned.
 pub const PATIENCE: Duration = DEADLINE;
-/// The name that a blocking wait's connection has in CLIENT LIST, where Redis lets it have one.
-pub const WAITER: &str = "handover";
-/// What a blocking wait may take beyond the time it was asked to wait.
-const MARGIN: Duration = Duration::from_secs(2);
 
 /// A Redis: a server, or a cluster of them. Cheap to clone; clones share the connections.
 #[derive(Clone)]
@@ -35,21 +31,13 @@ pub struct Redis(Arc<Inner>);
 
 struct Inner {
     way: Way,
-    /// A wait's connection, by the slot of its keys.
-    waiters: Mutex<HashMap<usize, Arc<Waiter>>>,
+    waiters: Waiters,
 }
 
 #[derive(Debug)]
 enum Way {
     Server(Arc<Link>),
     Cluster(Cluster),
-}
-
-#[derive(Default)]
-struct Waiter {
-    connection: Mutex<Option<MultiplexedConnection>>,
-    /// The server of that connection and its CLIENT ID there: what it takes to end its wait.
-    known_as: std::sync::Mutex<Option<(Arc<Link>, i64)>>,
 }
 
 impl std::fmt::Debug for Redis {
@@ -80,7 +68,7 @@ impl Redis {
             }
             Address::Cluster(seeds) => Way::Cluster(Cluster::new(seeds)),
         };
-        Ok(Redis(Arc::new(Inner { way, waiters: Mutex::default() })))
+        Ok(Redis(Arc::new(Inner { way, waiters: Waiters::default() })))
     }
 
     /// True for a cluster, where the keys of a call have to share a slot.
@@ -141,108 +129,6 @@ impl Redis {
     pub async fn time(&self, key: &str) -> Result<i64, Error> {
         let (seconds, _): (i64, i64) = self.query(key, &cmd("TIME")).await?;
         Ok(seconds)
-    }
-
-    /// Waits for an element of one of these lists and takes it; answers the lists' keys. On a cluster each slot is waited
-    /// at by itself, so that several may answer.
-    ///
-    /// # Errors
-    /// As [`query`](Self::query); an element may have been taken then.
-    pub async fn blpop(&self, keys: &[String], seconds: f64) -> Result<Vec<String>, Error> {
-        let mut groups: HashMap<usize, Vec<String>> = HashMap::new();
-        for key in keys {
-            let slot = if self.is_cluster() { cluster::slot(key) } else { 0 };
-            groups.entry(slot).or_default().push(key.clone());
-        }
-        if groups.len() < 2 {
-            let Some((slot, keys)) = groups.into_iter().next() else { return Ok(Vec::new()) };
-            return Ok(self.wait(slot, &keys, seconds).await?.into_iter().collect());
-        }
-        let mut waits = tokio::task::JoinSet::new();
-        for (slot, keys) in groups {
-            let redis = self.clone();
-            waits.spawn(async move { redis.wait(slot, &keys, seconds).await });
-        }
-        let (mut taken, mut failed) = (Vec::new(), None);
-        while !waits.is_empty() {
-            let over = !taken.is_empty() || failed.is_some();
-            tokio::select! {
-                Some(answer) = waits.join_next() => match answer.expect("a wait does not panic") {
-                    Ok(key) => taken.extend(key),
-                    Err(error) => failed = Some(error),
-                },
-                // Again and again: a wait may reach Redis only after it was to be ended.
-                () = self.unblock_soon(), if over => {}
-            }
-        }
-        match failed {
-            Some(error) if taken.is_empty() => Err(error),
-            _ => Ok(taken),
-        }
-    }
-
-    async fn unblock_soon(&self) {
-        self.unblock().await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-
-    /// One connection's wait; the keys share a slot.
-    async fn wait(&self, slot: usize, keys: &[String], seconds: f64) -> Result<Option<String>, Error> {
-        let waiter = self.0.waiters.lock().await.entry(slot).or_default().clone();
-        let mut kept = waiter.connection.lock().await;
-        let mut connection = match kept.take() {
-            Some(connection) => connection,
-            None => {
-                let link = self.link(&keys[0]).await?;
-                let mut connection = link.dial_to_wait().await?;
-                let mut named = cmd("CLIENT");
-                named.arg("SETNAME").arg(WAITER);
-                let _ = within(DEADLINE, named.query_async::<Value>(&mut connection)).await;
-                let id = within(DEADLINE, cmd("CLIENT").arg("ID").query_async(&mut connection)).await?;
-                waiter.is_known_as(Some((link, id)));
-                connection
-            }
-        };
-        let command = cmd("BLPOP").arg(keys).arg(seconds).to_owned();
-        let time = Duration::from_secs_f64(seconds) + MARGIN;
-        match within(time, command.query_async::<Value>(&mut connection)).await {
-            Ok(answer) => {
-                *kept = Some(connection);
-                let taken: Option<(String, Value)> = from_redis_value(answer).map_err(RedisError::from)?;
-                Ok(taken.map(|(key, _)| key))
-            }
-            Err(error) => {
-                waiter.is_known_as(None);
-                if error.redirection().is_none() {
-                    return Err(error);
-                }
-                // The slot has moved: a call about it learns where to.
-                let _: Value = self.query(&keys[0], cmd("EXISTS").arg(&keys[0])).await?;
-                Ok(None)
-            }
-        }
-    }
-
-    /// Ends every [`blpop`](Self::blpop) that is under way, as if its time were over.
-    pub async fn unblock(&self) {
-        let waiters: Vec<Arc<Waiter>> = self.0.waiters.lock().await.values().cloned().collect();
-        for waiter in waiters {
-            if let Some((link, id)) = waiter.known_as() {
-                let command = cmd("CLIENT").arg("UNBLOCK").arg(id).to_owned();
-                // Where it is refused the wait ends by itself, within its seconds.
-                let _ = link.call(&Call::Command(&command), false).await;
-            }
-        }
-    }
-}
-
-impl Waiter {
-    fn known_as(&self) -> Option<(Arc<Link>, i64)> {
-        self.known_as.lock().expect("nothing panics while it is held").clone()
-    }
-
-    fn is_known_as(&self, name: Option<(Arc<Link>, i64)>) {
-        *self.known_as.lock().expect("nothing panics while it is held") = name;
     }
 }
 

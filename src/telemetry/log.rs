@@ -59,6 +59,9 @@ pub fn log() -> impl Fn(&Event) + Send + Sync + 'static {
         Event::Quarantined { queue, bytes, reason } => {
             warn!(%queue, bytes, "a payload was set aside in quarantine: {reason}");
         }
+        Event::LeftUnread { queue, bytes, reason } => {
+            warn!(%queue, bytes, "left reserved, and goes to the timeout list when that is over: {reason}");
+        }
         Event::QuarantineFull { queue, payloads } if first(&format!("{queue} quarantine")) => error!(
             %queue,
             payloads,

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
+use super::connection::Connection;
 use super::desk::Desk;
 use super::policy::{self, Attempt, Limits};
 use super::pooled;
@@ -22,6 +23,7 @@ use crate::job::{Exception, Interrupted, Job, Outcome, Settlement};
 /// What an attempt needs beside its job.
 pub(super) struct Ticket {
     pub(super) job: Job,
+    pub(super) connection: Arc<Connection>,
     pub(super) handler: Arc<dyn Handler>,
     /// The bytes under `:reserved`, where there is a pool that may have to fail the job.
     pub(super) reserved: Vec<u8>,
@@ -36,7 +38,9 @@ pub(super) struct Ticket {
 
 /// Works the attempt to its end.
 pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
-    let Shared { options, rules, events, clock, .. } = &*shared;
+    let Shared { events, clock, .. } = &*shared;
+    let connection = ticket.connection.clone();
+    let Connection { options, rules, .. } = &*connection;
     let job = ticket.job.clone();
     let limits = Limits::of(&job.payload, options, rules);
     let started = Instant::now();
@@ -88,13 +92,15 @@ pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
     match settlement {
         Settlement::Fail(exception) => {
             let Ticket { job: failing, reserved, desk, hand_back, .. } = &ticket;
-            let failing = Failing { job: failing, reserved, desk, hand_back, by_app: false };
+            let failing =
+                Failing { job: failing, connection: &connection, reserved, desk, hand_back, by_app: false };
             let mut told = vec![Event::Failed { job: job.clone(), took, exception: exception.clone() }];
             if returned {
                 told.push(Event::Processed { job: job.clone(), took, fate: Fate::Failed });
             }
             match fail(failing, &shared, &exception, told).await {
-                Failed::Yes => tell_handler(&ticket, exception).await,
+                Failed::Yes if rules.tells_the_job => tell_handler(&ticket, exception).await,
+                Failed::Yes => {}
                 Failed::LeaseLost => events.emit(Event::LeaseLost { job, took }),
                 Failed::LeftReserved => {}
             }
@@ -135,7 +141,7 @@ async fn run(ticket: &Ticket, limits: &Limits, shared: &Shared) -> Option<Outcom
     let context = Context::new(
         ticket.job.clone(),
         shared.state.clone(),
-        shared.producer(),
+        ticket.connection.producer(&shared.clock),
         deadline,
         ticket.hand_back.clone(),
         ticket.lost.clone(),
@@ -196,6 +202,7 @@ fn outcome_of(result: Result<Outcome, tokio::task::JoinError>) -> Option<Outcome
 /// A job that is about to fail.
 pub(super) struct Failing<'a> {
     pub(super) job: &'a Job,
+    pub(super) connection: &'a Connection,
     /// The bytes under `:reserved`.
     pub(super) reserved: &'a [u8],
     pub(super) desk: &'a Desk,
@@ -228,8 +235,10 @@ pub(super) async fn fail(
     exception: &Exception,
     told: Vec<Event>,
 ) -> Failed {
-    let Shared { events, clock, failed, pool, .. } = shared;
-    let Failing { job, reserved, desk, hand_back, by_app } = failing;
+    let Shared { events, clock, .. } = shared;
+    let Failing { job, connection, desk, hand_back, by_app, .. } = failing;
+    let Connection { failed, has_pool, .. } = connection;
+    let pool = shared.pool.get().filter(|_| *has_pool);
     if !desk.confirm().await {
         // Another worker has it: off the books, or its slot would never be free and the worker never end.
         desk.abandon().await;
@@ -240,10 +249,10 @@ pub(super) async fn fail(
     let mut pause = Duration::from_millis(200);
     let mut tried = false;
     let store = loop {
-        if let Some(pool) = pool.get().filter(|_| by_app && !tried || failed.is_none()) {
+        if let Some(pool) = pool.filter(|_| by_app && !tried || failed.is_none()) {
             // Its hooks are not run twice where we can record the job ourselves.
             tried = true;
-            let done = pooled::fail_in_php(pool, job, reserved, hand_back, shared, exception).await;
+            let done = pooled::fail_in_php(pool, &failing, exception).await;
             if matches!(done, pooled::InPhp::Done) {
                 break None;
             }

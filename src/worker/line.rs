@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::connection::Connection;
 use super::desk::Id;
 use super::outage::Outage;
 use crate::events::Event;
@@ -52,6 +53,9 @@ impl Unsure {
 /// One polled queue.
 pub(super) struct Line {
     pub(super) name: Arc<str>,
+    pub(super) connection: Arc<Connection>,
+    /// Which of the worker's connections that is.
+    pub(super) nth: usize,
     pub(super) pending: Vec<Pending>,
     /// Wake-up tokens in hand.
     pub(super) woken: usize,
@@ -63,6 +67,8 @@ pub(super) struct Line {
     pub(super) probe: Option<Probe>,
     /// Its head was a job whose kind of slot was full.
     pub(super) blocked: Option<Blocked>,
+    /// Its wake-ups are not listened to before this: it has jobs, and none that can be taken now.
+    pub(super) quiet_until: Option<Instant>,
     /// It did not do what it was asked, though other queues may.
     pub(super) outage: Outage,
     /// It is asked nothing: a task of its own looks whether it is there again.
@@ -115,15 +121,18 @@ pub(super) struct Probe {
 }
 
 impl Line {
-    pub(super) fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str, nth: usize, connection: Arc<Connection>) -> Self {
         Line {
             name: name.into(),
+            connection,
+            nth,
             pending: Vec::new(),
             woken: 0,
             next_due: None,
             unsure: Vec::new(),
             probe: None,
             blocked: None,
+            quiet_until: None,
             outage: Outage::default(),
             is_away: false,
         }
@@ -173,6 +182,10 @@ impl Line {
     /// It is asked as soon as something is due; else it waits for a slot or for its next probe anyway.
     pub(super) fn acts_on_due(&self) -> bool {
         self.probe.is_none() && self.blocked.is_none()
+    }
+
+    pub(super) fn is_quiet(&self, now: Instant) -> bool {
+        self.quiet_until.is_some_and(|until| until > now)
     }
 
     /// The first of the unsure reserves that is to be looked at.

@@ -4,6 +4,7 @@
 //! framework. Counterpart in PHP: `Illuminate\Queue\Worker`.
 
 mod attempt;
+mod connection;
 mod desk;
 mod health;
 mod ledger;
@@ -16,39 +17,33 @@ mod stop;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 #[cfg(feature = "health")]
 use tokio_util::task::AbortOnDropHandle;
 
+use connection::Connection;
 pub use health::{Health, Report, Waiting};
 pub use options::WorkerOptions;
 pub use stop::StopReason;
 
 use crate::clock::Clock;
 use crate::control;
-use crate::dialect::Rules;
 use crate::events::{Event, Events};
-use crate::failed::{FailedJobStore, NullStore};
+use crate::failed::FailedJobStore;
 #[cfg(feature = "http")]
 use crate::handler::http;
 use crate::handler::php::Pool;
 use crate::handler::{Context, Handler, Native, PoolOptions, Routes, State};
 use crate::job::IntoOutcome;
-use crate::producer::Producer;
 use crate::queue::Queue;
 
 /// What the ledger and all attempts share.
 pub(crate) struct Shared {
-    pub(crate) queue: Arc<dyn Queue>,
-    pub(crate) connection: Arc<str>,
-    pub(crate) queues: Vec<String>,
-    /// The connection's own queue, for jobs that handlers push.
-    pub(crate) default_queue: Arc<str>,
+    /// Polled in this order. The first is the worker's own, whose options are its options.
+    pub(crate) connections: Vec<Arc<Connection>>,
     pub(crate) options: WorkerOptions,
-    pub(crate) rules: Rules,
     pub(crate) routes: Routes,
     /// Routes to endpoints, which become handlers when the worker starts.
     #[cfg(feature = "http")]
@@ -56,10 +51,6 @@ pub(crate) struct Shared {
     #[cfg(feature = "http")]
     pub(crate) signing: http::Signing,
     pub(crate) state: State,
-    /// `None` where only the app itself can write it, through a PHP child.
-    pub(crate) failed: Option<Arc<dyn FailedJobStore>>,
-    /// The name of that store.
-    pub(crate) app_store: String,
     pub(crate) php: PoolOptions,
     /// The children, once started.
     pub(crate) pool: OnceLock<Pool>,
@@ -71,14 +62,6 @@ pub(crate) struct Shared {
     pub(crate) health_at: Option<String>,
     pub(crate) events: Events,
     pub(crate) clock: Clock,
-}
-
-impl Shared {
-    /// What handlers push with.
-    fn producer(&self) -> Producer {
-        let (connection, default_queue) = (self.connection.clone(), self.default_queue.clone());
-        Producer::shared(self.queue.clone(), connection, default_queue, self.rules.shape, self.clock.clone())
-    }
 }
 
 /// A queue worker with native handlers.
@@ -109,27 +92,26 @@ impl Shared {
 /// # Ok(())
 /// # }
 /// ```
-pub struct Worker(Shared);
+pub struct Worker {
+    shared: Shared,
+    /// Its own connection; its options are the worker's until it starts.
+    own: Connection,
+    others: Vec<Connection>,
+}
 
 impl Worker {
     /// A worker on this queue, with the defaults of `queue:work`; failed jobs are not kept until
     /// [`failed_jobs`](Self::failed_jobs) says where.
     pub fn on(queue: impl Queue) -> Self {
-        Worker(Shared {
-            queue: Arc::new(queue),
-            connection: "redis".into(),
-            queues: vec!["default".into()],
-            default_queue: "default".into(),
+        let shared = Shared {
+            connections: Vec::new(),
             options: WorkerOptions::default(),
-            rules: Rules::default(),
             routes: Routes::default(),
             #[cfg(feature = "http")]
             endpoints: Vec::new(),
             #[cfg(feature = "http")]
             signing: http::Signing::default(),
             state: State::default(),
-            failed: Some(Arc::new(NullStore)),
-            app_store: String::new(),
             php: PoolOptions::default(),
             pool: OnceLock::new(),
             settings_changed: None,
@@ -138,7 +120,8 @@ impl Worker {
             health_at: None,
             events: Events::default(),
             clock: Clock::system(),
-        })
+        };
+        Worker { shared, own: Connection::of(queue), others: Vec::new() }
     }
 
     /// The handler of a class, or of all classes a pattern such as `App\Jobs\Reports\*` names.
@@ -150,14 +133,14 @@ impl Worker {
         Fut: Future + Send + 'static,
         Fut::Output: IntoOutcome,
     {
-        self.0.routes.insert(pattern, Arc::new(Native::new(function)));
+        self.shared.routes.insert(pattern, Arc::new(Native::new(function)));
         self
     }
 
     /// The same for a [`Handler`] that wants the payload undecoded.
     #[must_use]
     pub fn route(mut self, pattern: &str, handler: impl Handler) -> Self {
-        self.0.routes.insert(pattern, Arc::new(handler));
+        self.shared.routes.insert(pattern, Arc::new(handler));
         self
     }
 
@@ -167,7 +150,7 @@ impl Worker {
     #[cfg(feature = "http")]
     #[must_use]
     pub fn http(mut self, pattern: &str, endpoint: impl Into<http::Endpoint>) -> Self {
-        self.0.endpoints.push((pattern.to_owned(), endpoint.into()));
+        self.shared.endpoints.push((pattern.to_owned(), endpoint.into()));
         self
     }
 
@@ -176,7 +159,7 @@ impl Worker {
     #[cfg(feature = "http")]
     #[must_use]
     pub fn http_secret(mut self, secrets: &str) -> Self {
-        self.0.signing.secrets = http::Secret::several(secrets);
+        self.shared.signing.secrets = http::Secret::several(secrets);
         self
     }
 
@@ -184,84 +167,77 @@ impl Worker {
     #[cfg(feature = "http")]
     #[must_use]
     pub fn signing(mut self, signing: http::Signing) -> Self {
-        self.0.signing = signing;
+        self.shared.signing = signing;
         self
     }
 
     /// PHP children for every class without a handler: so many jobs run in PHP at once. 0 is no pool.
     #[must_use]
     pub fn php(mut self, children: usize) -> Self {
-        self.0.php.children = children;
+        self.shared.php.children = children;
         self
     }
 
     /// The same with everything that can be said of the pool.
     #[must_use]
     pub fn pool(mut self, options: PoolOptions) -> Self {
-        self.0.php = options;
+        self.shared.php = options;
         self
     }
 
     /// A value that handlers find by its type in [`Context::state`].
     #[must_use]
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
-        self.0.state.insert(value);
+        self.shared.state.insert(value);
         self
     }
 
     /// The queues to poll, in strict order of priority.
     #[must_use]
     pub fn queues<I: IntoIterator<Item: Into<String>>>(mut self, queues: I) -> Self {
-        self.0.queues = queues.into_iter().map(Into::into).collect();
+        self.own.queues = queues.into_iter().map(Into::into).collect();
         self
     }
 
     /// How many jobs run at once.
     #[must_use]
     pub fn concurrency(mut self, jobs: usize) -> Self {
-        self.0.options.concurrency = jobs;
+        self.shared.options.concurrency = jobs;
         self
     }
 
     /// Attempts of a job that names no limit of its own; 0 is unlimited.
     #[must_use]
     pub fn tries(mut self, tries: i64) -> Self {
-        self.0.options.tries = tries;
+        self.shared.options.tries = tries;
         self
     }
 
     /// All options at once.
     #[must_use]
     pub fn options(mut self, options: WorkerOptions) -> Self {
-        self.0.options = options;
+        self.shared.options = options;
         self
     }
 
     /// The connection's name as it is written into failed jobs.
     #[must_use]
     pub fn connection(mut self, name: &str) -> Self {
-        self.0.connection = name.into();
+        self.own.name = name.into();
         self
     }
 
     /// The connection's own queue, for jobs that handlers push without naming one; otherwise `default`.
     #[must_use]
     pub fn default_queue(mut self, name: &str) -> Self {
-        self.0.default_queue = name.into();
-        self
-    }
-
-    /// The rules of the app's framework version; without it the newest's.
-    #[must_use]
-    pub fn rules(mut self, rules: Rules) -> Self {
-        self.0.rules = rules;
+        self.own.default_queue = name.into();
         self
     }
 
     /// Where failed jobs are kept.
     #[must_use]
     pub fn failed_jobs(mut self, store: impl FailedJobStore) -> Self {
-        self.0.failed = Some(Arc::new(store));
+        self.own.failed = Some(Arc::new(store));
         self
     }
 
@@ -269,8 +245,8 @@ impl Worker {
     /// names it where there are no children to do so.
     #[must_use]
     pub fn failed_jobs_by_the_app(mut self, store: &str) -> Self {
-        self.0.failed = None;
-        self.0.app_store = store.to_owned();
+        self.own.failed = None;
+        self.own.app_store = store.to_owned();
         self
     }
 
@@ -278,49 +254,69 @@ impl Worker {
     /// other settings by now, and should stop so that it is.
     #[must_use]
     pub fn settings_changed(mut self, changed: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        self.0.settings_changed = Some(Box::new(changed));
+        self.shared.settings_changed = Some(Box::new(changed));
         self
     }
 
     /// How the worker stands, for as long as somebody keeps this.
     pub fn health(&self) -> Health {
-        self.0.health.clone()
+        self.shared.health.clone()
     }
 
     /// Answers `GET /health` at this address, such as `127.0.0.1:9600`.
     #[cfg(feature = "health")]
     #[must_use]
     pub fn health_at(mut self, address: &str) -> Self {
-        self.0.health_at = Some(address.to_owned());
+        self.shared.health_at = Some(address.to_owned());
+        self
+    }
+
+    /// Serves the queues of this worker, too, each round after its own: those of another app or framework, on the same
+    /// Redis or on another. For their jobs the other's connection, framework, limits and store of failed jobs hold; its
+    /// handlers are added to this one's, and what else it was told is dropped. PHP children stay those of this worker's
+    /// app, and are given no job of the other's.
+    #[must_use]
+    pub fn also(mut self, other: Worker) -> Self {
+        let Worker { shared, own, others } = other;
+        let own = Connection { options: shared.options.bounded(), ..own };
+        let beside = std::iter::once(own).chain(others);
+        self.others.extend(beside.map(|connection| Connection { has_pool: false, ..connection }));
+        self.shared.routes.add(shared.routes);
+        #[cfg(feature = "http")]
+        {
+            let signed =
+                |(pattern, endpoint): (String, http::Endpoint)| (pattern, endpoint.or_by(&shared.signing));
+            self.shared.endpoints.extend(shared.endpoints.into_iter().map(signed));
+        }
         self
     }
 
     /// One more listener to everything that happens.
     #[must_use]
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.0.events = self.0.events.and(listener);
+        self.shared.events = self.shared.events.and(listener);
         self
     }
 
     /// The clock that times are taken from.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
-        self.0.clock = clock;
+        self.shared.clock = clock;
         self
     }
 
     /// True where no handler was registered and there is no pool: such a worker would hand back every job.
     pub fn has_no_handlers(&self) -> bool {
         #[cfg(feature = "http")]
-        if !self.0.endpoints.is_empty() {
+        if !self.shared.endpoints.is_empty() {
             return false;
         }
-        self.0.routes.is_empty() && self.0.php.children == 0
+        self.shared.routes.is_empty() && self.shared.php.children == 0
     }
 
     /// The queues it polls, in order of priority.
     pub fn polled(&self) -> &[String] {
-        &self.0.queues
+        &self.own.queues
     }
 
     /// Works until a signal or an option ends it.
@@ -332,16 +328,19 @@ impl Worker {
     pub async fn run(mut self) -> std::io::Result<StopReason> {
         #[cfg(feature = "http")]
         self.reach_endpoints()?;
-        if self.0.failed.is_none() && self.0.php.children == 0 {
+        let nobody_records = |connection: &&Connection| {
+            connection.failed.is_none() && !(connection.has_pool && self.shared.php.children > 0)
+        };
+        if let Some(connection) = std::iter::once(&self.own).chain(&self.others).find(nobody_records) {
             return Err(std::io::Error::other(format!(
                 "queue.failed keeps failed jobs by [{}]; Handover itself writes database-uuids and database on mysql, \
                  mariadb, pgsql and sqlite, file (Laravel 10.10 on) and null. With --php the app writes them.",
-                self.0.app_store
+                connection.app_store
             )));
         }
         let signals = control::signals()?;
         #[cfg(feature = "health")]
-        let _serving = match &self.0.health_at {
+        let _serving = match &self.shared.health_at {
             None => None,
             Some(address) => {
                 let listener = tokio::net::TcpListener::bind(address).await.map_err(|error| {
@@ -350,7 +349,8 @@ impl Worker {
                         format!("--health: [{address}] cannot be listened on: {error}"),
                     )
                 })?;
-                let serving = tokio::spawn(crate::telemetry::serve_health(listener, self.0.health.clone()));
+                let serving =
+                    tokio::spawn(crate::telemetry::serve_health(listener, self.shared.health.clone()));
                 Some(AbortOnDropHandle::new(serving))
             }
         };
@@ -364,7 +364,7 @@ impl Worker {
     pub async fn drain(mut self) -> std::io::Result<StopReason> {
         #[cfg(feature = "http")]
         self.reach_endpoints()?;
-        self.0.options.stop_when_empty = true;
+        self.shared.options.stop_when_empty = true;
         let (_open, deaf) = mpsc::unbounded_channel();
         Ok(self.work(deaf).await)
     }
@@ -372,7 +372,7 @@ impl Worker {
     /// Makes handlers of the routes to endpoints, all on one client.
     #[cfg(feature = "http")]
     fn reach_endpoints(&mut self) -> std::io::Result<()> {
-        let Shared { endpoints, signing, routes, clock, .. } = &mut self.0;
+        let Shared { endpoints, signing, routes, clock, .. } = &mut self.shared;
         let endpoints = std::mem::take(endpoints).into_iter();
         let endpoints = endpoints.map(|(pattern, endpoint)| (pattern, endpoint.or_by(signing))).collect();
         for (pattern, handler) in http::handlers(endpoints, clock).map_err(std::io::Error::other)? {
@@ -382,12 +382,17 @@ impl Worker {
     }
 
     async fn work(self, signals: mpsc::UnboundedReceiver<control::Signal>) -> StopReason {
-        let mut shared = self.0;
+        let Worker { mut shared, mut own, others } = self;
         shared.options = shared.options.bounded();
-        shared.health.begins(Duration::from_secs(shared.options.lease_seconds() as u64));
+        own.options = shared.options.clone();
+        shared.connections = std::iter::once(own).chain(others).map(Arc::new).collect();
+        let longest = shared.connections.iter().map(|connection| connection.lease()).max();
+        shared.health.begins(longest.expect("its own"));
         let shared = Arc::new(shared);
-        let (connection, queues) = (shared.connection.clone(), shared.queues.clone());
-        shared.events.emit(Event::WorkerStarting { connection, queues });
+        for connection in &shared.connections {
+            let (connection, queues) = (connection.name.clone(), connection.queues.clone());
+            shared.events.emit(Event::WorkerStarting { connection, queues });
+        }
         let reason = ledger::Ledger::new(shared.clone()).run(signals).await;
         shared.events.emit(Event::WorkerStopping { reason: reason.name(), status: reason.status() });
         reason
@@ -396,9 +401,9 @@ impl Worker {
 
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shared { connection, queues, options, routes, .. } = &self.0;
+        let Shared { options, routes, .. } = &self.shared;
         let mut debug = f.debug_struct("Worker");
-        debug.field("connection", connection).field("queues", queues).field("options", options);
+        debug.field("connection", &self.own.name).field("queues", &self.own.queues).field("options", options);
         debug.field("routes", routes).finish()
     }
 }

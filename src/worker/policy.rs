@@ -82,6 +82,7 @@ pub fn exceeded_before(
         Some(until) => now > until,
         None => limits.max_tries != 0 && attempts > limits.max_tries,
     };
+    let exceeded = exceeded && rules.fails_before_a_run;
     exceeded.then(|| Exception::new(rules.max_attempts_class, format!("{name}{}", rules.attempted_too_often)))
 }
 
@@ -155,6 +156,12 @@ fn settle(
     let Attempt { attempts, name, now, retry_at, goes_on, .. } = attempt;
     match outcome {
         Outcome::Completed | Outcome::Deleted => Settlement::Delete,
+        Outcome::Released(_) if rules.release_needs_a_try && spent(limits, attempts, now, rules) => {
+            Settlement::Fail(Exception::new(
+                rules.max_attempts_class,
+                format!("{name}{}", rules.attempted_too_often),
+            ))
+        }
         Outcome::Released(delay) => {
             let delay = i64::try_from(delay.as_secs()).unwrap_or(CENTURY).min(CENTURY);
             Settlement::Release { at: now + delay }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::attempt::{self, Failed};
+use super::connection::Connection;
 use super::desk::Desk;
 use super::policy::{self, Attempt, Limits};
 use crate::events::{Event, Fate, HandBack};
@@ -30,6 +31,7 @@ const CRASHED: &str = "Handover\\JobCrashed";
 /// What an attempt in a child needs beside its job.
 pub(super) struct Ticket {
     pub(super) job: Job,
+    pub(super) connection: Arc<Connection>,
     pub(super) seat: Seat,
     pub(super) reserved: Vec<u8>,
     /// Unix second at which it was reserved.
@@ -57,7 +59,8 @@ struct Said {
 
 /// Works the attempt to its end.
 pub(super) async fn work(ticket: Ticket, shared: Arc<Shared>) {
-    let limits = Limits::of(&ticket.job.payload, &shared.options, &shared.rules);
+    let Connection { options, rules, .. } = &*ticket.connection;
+    let limits = Limits::of(&ticket.job.payload, options, rules);
     let mut said = Said::default();
     let (reports, told) = unbounded_channel();
     ticket.seat.run(assignment(&ticket.job, &ticket.reserved, &ticket.seat, None, reports));
@@ -205,7 +208,8 @@ async fn bury(
     death: &Death,
     took: Duration,
 ) {
-    let Shared { options, rules, events, clock, .. } = &**shared;
+    let Shared { events, clock, .. } = &**shared;
+    let Connection { options, rules, .. } = &*ticket.connection;
     let job = ticket.job.clone();
     let time = Duration::from_secs(limits.timeout.max(0) as u64);
     let alarm = death.killed && limits.timeout > 0 && !options.once && took >= time;
@@ -232,8 +236,8 @@ async fn bury(
     };
     match settlement {
         Settlement::Fail(exception) => {
-            let Ticket { reserved, desk, hand_back, .. } = ticket;
-            let failing = attempt::Failing { job: &job, reserved, desk, hand_back, by_app: true };
+            let Ticket { connection, reserved, desk, hand_back, .. } = ticket;
+            let failing = attempt::Failing { job: &job, connection, reserved, desk, hand_back, by_app: true };
             let told = vec![Event::Failed { job: job.clone(), took, exception: exception.clone() }];
             if attempt::fail(failing, shared, &exception, told).await == Failed::LeaseLost {
                 events.emit(Event::LeaseLost { job, took });
@@ -263,14 +267,8 @@ pub(super) enum InPhp {
 /// Lets the app itself fail a job: its `failed()`, its batch, its unique lock and its failed-jobs table, whatever that
 /// is. The job is removed afterwards, by the caller. A child that does not come to an end within the job's own time, or
 /// while the worker leaves, is ended.
-pub(super) async fn fail_in_php(
-    pool: &Pool,
-    job: &Job,
-    reserved: &[u8],
-    hand_back: &CancellationToken,
-    shared: &Shared,
-    exception: &Exception,
-) -> InPhp {
+pub(super) async fn fail_in_php(pool: &Pool, failing: &attempt::Failing<'_>, exception: &Exception) -> InPhp {
+    let attempt::Failing { job, connection, reserved, hand_back, .. } = failing;
     let seat = tokio::select! {
         seat = pool.wait() => seat,
         () = hand_back.cancelled() => None,
@@ -278,7 +276,7 @@ pub(super) async fn fail_in_php(
     let Some(seat) = seat else { return InPhp::NotDone };
     let (reports, mut told) = unbounded_channel();
     seat.run(assignment(job, reserved, &seat, Some(exception.message.clone()), reports));
-    let timeout = Limits::of(&job.payload, &shared.options, &shared.rules).timeout;
+    let timeout = Limits::of(&job.payload, &connection.options, &connection.rules).timeout;
     let time = if timeout > 0 { Duration::from_secs(timeout as u64) } else { TAKING };
     let time_is_up = tokio::time::sleep(time + LAST_STEPS);
     tokio::pin!(time_is_up);

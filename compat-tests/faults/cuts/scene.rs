@@ -320,7 +320,6 @@ impl Scene {
         let lease = (self.call == Call::Renew).then_some(3);
         let worker = Worker::on(self.queue.clone())
             .options(WorkerOptions { lease, tries: self.last_attempt(), ..WorkerOptions::default() })
-            .rules(self.dialect.rules())
             .route(pattern, handler)
             .failed_jobs(self.book.failed.clone())
             .on_event(move |event| hearing.hear(event));

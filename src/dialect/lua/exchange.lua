@@ -39,10 +39,9 @@ end
 local left = redis.call('LLEN', ready)
 redis.call('ZCARD', reserved)
 redis.call('ZCARD', delayed)
-if notify then
-  redis.call('LLEN', notify)
+for index = 4, #KEYS do
+  redis.call('LLEN', KEYS[index])
 end
-redis.call('LLEN', quarantine)
 
 -- One more job is ready, and somebody may be waiting for it.
 local function wake()
@@ -122,14 +121,26 @@ local function come_back(member)
   return nil
 end
 
--- Moves what is due, in the order of its times; answers when the rest is.
+-- Takes what is due off a set, in the order in which it is to run.
+local function take_due(source)
+  if not newest_first then
+    local due = redis.call('ZRANGEBYSCORE', source, '-inf', now, 'LIMIT', 0, bound)
+    redis.call('ZREMRANGEBYRANK', source, 0, #due - 1)
+    return due
+  end
+  local due = redis.call('ZREVRANGEBYSCORE', source, now, '-inf', 'LIMIT', 0, bound)
+  local all = redis.call('ZCOUNT', source, '-inf', now)
+  redis.call('ZREMRANGEBYRANK', source, all - #due, all - 1)
+  return due
+end
+
+-- Moves what is due; answers when the rest is.
 local function move(source)
   local first = earliest(source)
   if not first or tonumber(first) > tonumber(now) then
     return first
   end
-  local due = redis.call('ZRANGEBYSCORE', source, '-inf', now, 'LIMIT', 0, bound)
-  redis.call('ZREMRANGEBYRANK', source, 0, #due - 1)
+  local due = take_due(source)
   for i = 1, #due do
     local body = due[i]
     if source == reserved then

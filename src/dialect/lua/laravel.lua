@@ -8,4 +8,5 @@ local take, append, put_back = 'LPOP', 'RPUSH', 'LPUSH'
 local notify, timeout, failed = KEYS[5], nil, nil
 -- The reserved bytes carry the count of this attempt; else they are the popped ones, and whoever brings a job back counts.
 local counts_at_reserve = true
-
+-- Of due jobs, the one that is due first goes first.
+local newest_first = false

@@ -6,4 +6,5 @@
 local take, append, put_back = 'LPOP', 'RPUSH', 'LPUSH'
 local notify, timeout, failed = nil, nil, nil
 local counts_at_reserve = false
-
+-- Of due jobs, the one that is due first goes first.
+local newest_first = false

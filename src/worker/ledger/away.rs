@@ -3,6 +3,8 @@
 //! The ledger waits for none of them. Counterpart in PHP: the `sleep(1)` after a lost connection in
 //! `Illuminate\Queue\Worker`.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::{Ledger, Phase};
@@ -17,11 +19,12 @@ impl Ledger {
     /// by a task of its own until it is there again. The others go on.
     pub(super) fn down(&mut self, index: usize, error: &Error) {
         let refused = error.is_refusal();
-        let queue = self.shared.queue.clone();
-        let failed = self.lines[index].name.clone();
+        let (failed, connection) = (self.lines[index].name.clone(), self.lines[index].connection.clone());
         for other in 0..self.lines.len() {
             let line = &mut self.lines[other];
-            let falls = other == index || !refused && queue.fall_together(&failed, &line.name);
+            let is_near = Arc::ptr_eq(&line.connection, &connection);
+            let falls =
+                other == index || !refused && is_near && connection.queue.fall_together(&failed, &line.name);
             if falls && !line.is_away {
                 line.outage.fails(error.to_string(), refused);
                 line.is_away = true;
@@ -40,9 +43,9 @@ impl Ledger {
 
     /// Asks a queue whether it is there again, without the ledger waiting for the answer.
     fn look_after(&self, index: usize) {
-        let Line { name, outage, .. } = &self.lines[index];
+        let Line { name, connection, outage, .. } = &self.lines[index];
         let (queue, name, pause, say) =
-            (self.shared.queue.clone(), name.clone(), outage.pause(), self.say.clone());
+            (connection.queue.clone(), name.clone(), outage.pause(), self.say.clone());
         tokio::spawn(async move {
             tokio::time::sleep(pause).await;
             let answer = queue.size(&name).await;

@@ -40,7 +40,7 @@ impl Ledger {
         }
         let pending: Vec<Pending> = self.lines.iter_mut().flat_map(|line| line.pending.drain(..)).collect();
         let pending: Vec<Reservation> = pending.into_iter().map(|pending| self.give_up(pending)).collect();
-        let parting = self.parting.drain(..).map(|(_, reservation, _)| reservation);
+        let parting = self.parting.drain(..).map(|(_, _, reservation, _)| reservation);
         let held = std::mem::take(&mut self.held).into_values().map(|held| held.reservation);
         let left: Vec<Reservation> = pending.into_iter().chain(parting).chain(held).collect();
         self.confirming.clear();
@@ -67,10 +67,10 @@ impl Ledger {
     pub(super) fn part(&mut self) {
         let mut parting = std::mem::take(&mut self.parting);
         parting.sort_by_key(|(id, ..)| *id);
-        for (_, reservation, answer) in parting {
-            let index = self.line_of(&reservation);
-            if let Ok(payload) = self.shared.queue.read(reservation.popped().clone()) {
-                let (connection, queue) = (self.shared.connection.clone(), reservation.queue().clone());
+        for (_, index, reservation, answer) in parting {
+            let connection = &self.lines[index].connection;
+            if let Ok(payload) = connection.queue.read(reservation.popped().clone()) {
+                let (connection, queue) = (connection.name.clone(), reservation.queue().clone());
                 let job = Job { connection, queue, attempts: reservation.attempts(), payload };
                 self.shared.events.emit(Event::HandedBack { job, why: HandBack::Stopping });
             }
@@ -171,34 +171,32 @@ impl Ledger {
     pub(super) async fn farewell(&mut self) {
         if self.is_cut_off() {
             // Nobody to say it to.
-            if let Some(waiting) = self.waiting.take() {
-                waiting.abort();
-            }
-            return;
+            return self.waits.abort_all();
         }
-        if let Some(mut waiting) = self.waiting.take() {
-            let queue = self.shared.queue.clone();
-            let woken_up = async {
-                loop {
-                    queue.wake().await;
-                    tokio::select! {
-                        answer = &mut waiting => break answer,
-                        // The wait may have reached Redis only after the wake.
-                        () = tokio::time::sleep(Duration::from_millis(50)) => {}
-                    }
-                }
-            };
-            match tokio::time::timeout(COURTESY, woken_up).await {
-                Ok(answer) => self.woken(answer.unwrap_or(Ok(Vec::new()))),
-                // A Redis that says nothing: a wake-up token is not worth the wait.
-                Err(_) => return waiting.abort(),
-            }
+        if tokio::time::timeout(COURTESY, self.wake_up()).await.is_err() {
+            // A Redis that says nothing: a wake-up token is not worth the wait.
+            return self.waits.abort_all();
         }
         for line in self.lines.iter().filter(|line| line.woken > 0) {
             let now = self.shared.clock.now();
             let ask = Exchange { now, woken: line.woken, ..Exchange::default() };
-            if let Err(error) = self.shared.queue.exchange(&line.name, ask).await {
+            if let Err(error) = line.connection.queue.exchange(&line.name, ask).await {
                 self.shared.events.emit(Event::QueueDown { error: error.to_string() });
+            }
+        }
+    }
+
+    /// Ends the waits that are under way.
+    async fn wake_up(&mut self) {
+        while !self.waits.is_empty() {
+            for (connection, _) in self.shared.connections.iter().zip(&self.listening).filter(|(_, on)| **on)
+            {
+                connection.queue.wake().await;
+            }
+            tokio::select! {
+                Some(answer) = self.waits.join_next() => self.heard(answer),
+                // A wait may have reached Redis only after the wake.
+                () = tokio::time::sleep(Duration::from_millis(50)) => {}
             }
         }
     }

@@ -2,12 +2,17 @@
 //!
 //! Counterpart in PHP: `getNextJob` of `Illuminate\Queue\Worker`, and what a job's `delete()` and `release()` send.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::{Asked, Ledger, SHORTEST_SLEEP};
 use crate::events::Event;
 use crate::queue::{Exchange, Token};
 use crate::worker::line::{Pending, Unsure};
+
+/// How long the wake-ups of a queue are not listened to that has jobs of which none can be taken.
+const QUIET: Duration = Duration::from_millis(100);
 
 impl Ledger {
     /// Asks the queues in strict order for as many jobs as there are free slots.
@@ -33,6 +38,8 @@ impl Ledger {
                 line.blocked = None;
             }
             again |= line.probe.is_none() && progressed && more;
+            // As where equal payloads wait for each other: its wake-ups would come at once, again and again.
+            line.quiet_until = (left > 0 && !progressed).then(|| asked + QUIET);
         }
         self.hungry = again || !asked_all;
         let quiet = !self.hungry;
@@ -68,7 +75,7 @@ impl Ledger {
             return self.look_for(index, unsure).await;
         }
         let line = &mut self.lines[index];
-        let name = line.name.clone();
+        let (name, connection) = (line.name.clone(), line.connection.clone());
         let mut batch: Vec<Pending> = line.pending.split_off(line.pending.len() - line.batch());
         let mut answers = Vec::with_capacity(batch.len());
         let mut settle = Vec::with_capacity(batch.len());
@@ -78,9 +85,9 @@ impl Ledger {
         }
         let (now, asked) = (shared.clock.now(), Instant::now());
         let token = Token::random();
-        let lease = shared.options.lease_seconds();
+        let lease = connection.options.lease_seconds();
         let ask = Exchange { settle: &settle, want, token, now, lease, woken: line.woken };
-        match shared.queue.exchange(&name, ask).await {
+        match connection.queue.exchange(&name, ask).await {
             Ok(done) => {
                 self.up(index);
                 self.compare_clocks(now, asked, done.redis_time);

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,6 +23,7 @@ mod waiting;
 
 use super::Shared;
 use super::attempt::{self, Ticket};
+use super::connection::Connection;
 use super::desk::{Desk, Id, Say};
 use super::line::{Free, Line, Pending};
 use super::outage::{Outage, Told};
@@ -46,6 +47,8 @@ const LAST_WAIT: Duration = Duration::from_secs(5);
 /// A reservation whose attempt is under way.
 struct Held {
     reservation: Reservation,
+    /// Which of the lines it was taken from.
+    line: usize,
     renewed: Instant,
     /// In a PHP child, not in a slot of this process.
     in_php: bool,
@@ -85,7 +88,7 @@ pub(super) struct Ledger {
     lines: Vec<Line>,
     held: BTreeMap<Id, Held>,
     /// Called back while leaving; they go back together, in their first order.
-    parting: Vec<(Id, Reservation, oneshot::Sender<bool>)>,
+    parting: Vec<(Id, usize, Reservation, oneshot::Sender<bool>)>,
     /// Asked to be renewed before anything else is done about them.
     confirming: Vec<(Id, oneshot::Sender<bool>)>,
     next_id: Id,
@@ -97,7 +100,10 @@ pub(super) struct Ledger {
     attempts: TaskTracker,
     say: mpsc::UnboundedSender<Say>,
     told: mpsc::UnboundedReceiver<Say>,
-    waiting: Option<JoinHandle<Result<Vec<String>, Error>>>,
+    /// By connection, the wait for wake-ups that is under way.
+    waits: JoinSet<(usize, Result<Vec<String>, Error>)>,
+    /// The connections whose wait is under way.
+    listening: Vec<bool>,
     phase: Phase,
     /// A signal to stop has come.
     interrupted: bool,
@@ -137,7 +143,12 @@ impl Ledger {
             let pool = Pool::start(shared.php.clone(), shared.events.clone(), news);
             let _ = shared.pool.set(pool);
         }
-        let lines = shared.queues.iter().map(|name| Line::new(name)).collect();
+        let connections = shared.connections.iter().enumerate();
+        let lines = connections.flat_map(|(index, connection)| {
+            connection.queues.iter().map(move |name| Line::new(name, index, connection.clone()))
+        });
+        let lines = lines.collect();
+        let listening = vec![false; shared.connections.len()];
         let next_renewal = now + third(&shared);
         let next_poll = now + shared.options.sleep.max(SHORTEST_SLEEP);
         Ledger {
@@ -152,7 +163,8 @@ impl Ledger {
             attempts: TaskTracker::new(),
             say,
             told,
-            waiting: None,
+            waits: JoinSet::new(),
+            listening,
             phase: Phase::Working,
             interrupted: false,
             paused: false,
@@ -211,10 +223,7 @@ impl Ledger {
                     Some(signal) => self.obey(signal),
                     None => signals_open = false,
                 },
-                answer = async { self.waiting.as_mut().expect("guarded").await }, if self.waiting.is_some() => {
-                    self.waiting = None;
-                    self.woken(answer.unwrap_or(Ok(Vec::new())));
-                }
+                Some(answer) = self.waits.join_next() => self.heard(answer),
                 () = tokio::time::sleep_until(wake_at) => self.timers(),
             }
         }
@@ -303,10 +312,11 @@ impl Ledger {
 
     /// The last renewal is older than half a lease.
     fn renewals_lag(&self) -> bool {
-        let half = Duration::from_secs_f64(self.shared.options.lease_seconds() as f64 / 2.0);
-        let is_old = |held: &Held| held.renewed.elapsed() >= half;
-        // Nothing is reserved from a queue that does not answer.
-        self.held.values().any(|held| is_old(held) && !self.lines[self.line_of(&held.reservation)].is_away)
+        self.held.values().any(|held| {
+            let line = &self.lines[held.line];
+            // Nothing is reserved from a queue that does not answer.
+            held.renewed.elapsed() >= line.connection.lease() / 2 && !line.is_away
+        })
     }
 
     /// Starts an attempt for each reservation that has a route; the others go back at once.
@@ -314,8 +324,15 @@ impl Ledger {
         let (mut routed, mut back) = (false, false);
         let now = Instant::now();
         for reservation in reserved {
-            let payload = match self.shared.queue.read(reservation.popped().clone()) {
+            let connection = self.lines[index].connection.clone();
+            let payload = match connection.queue.read(reservation.popped().clone()) {
                 Ok(payload) => payload,
+                Err(error) if error.stays_reserved() => {
+                    let (queue, bytes) = (reservation.queue().clone(), reservation.popped().len());
+                    self.shared.events.emit(Event::LeftUnread { queue, bytes, reason: error.to_string() });
+                    reservation.close();
+                    continue;
+                }
                 Err(error) => {
                     let (queue, bytes) = (reservation.queue().clone(), reservation.popped().len());
                     self.shared.events.emit(Event::Quarantined { queue, bytes, reason: error.to_string() });
@@ -324,23 +341,26 @@ impl Ledger {
                 }
             };
             let job = Job {
-                connection: self.shared.connection.clone(),
+                connection: connection.name.clone(),
                 queue: reservation.queue().clone(),
                 attempts: reservation.attempts(),
                 payload,
             };
             let still_running = reservation.attempts() > 1
-                && self.held.values().any(|held| held.reservation.same_job(&reservation));
+                && self
+                    .held
+                    .values()
+                    .any(|held| held.line == index && held.reservation.same_job(&reservation));
             let why = if self.phase != Phase::Working {
                 HandBack::Stopping
             } else if still_running {
                 HandBack::StillRunning
             } else {
-                match self.place(&job.payload) {
+                match self.place(&job.payload, &connection) {
                     Ok(place) => {
                         routed = true;
                         self.lines[index].went(matches!(place, Place::Child(_)), now);
-                        self.start(job, reservation, place, reserved_at);
+                        self.start(index, job, reservation, place, reserved_at);
                         continue;
                     }
                     Err(why) => why,
@@ -368,8 +388,8 @@ impl Ledger {
     }
 
     /// Who runs this job now: its handler, else a PHP child.
-    fn place(&self, payload: &Payload) -> Result<Place, HandBack> {
-        match (self.shared.routes.of(payload), self.pool()) {
+    fn place(&self, payload: &Payload, connection: &Connection) -> Result<Place, HandBack> {
+        match (self.shared.routes.of(payload), self.pool().filter(|_| connection.has_pool)) {
             (Route::To(_), _) if self.free().native == 0 => Err(HandBack::NoFreeSlot),
             (Route::To(handler), _) => Ok(Place::Slot(handler)),
             (Route::Back(_), Some(pool)) => pool.take().map(Place::Child).ok_or(HandBack::NoFreeChild),
@@ -377,7 +397,7 @@ impl Ledger {
         }
     }
 
-    fn start(&mut self, job: Job, reservation: Reservation, place: Place, reserved_at: i64) {
+    fn start(&mut self, line: usize, job: Job, reservation: Reservation, place: Place, reserved_at: i64) {
         let id = self.next_id;
         self.next_id += 1;
         self.taken += 1;
@@ -388,15 +408,18 @@ impl Ledger {
         let desk = Desk::new(id, in_php, self.say.clone());
         let reserved = self.pool().map(|_| reservation.reserved()).unwrap_or_default();
         let (renewed, shared) = (Instant::now(), self.shared.clone());
-        let held = Held { reservation, renewed, in_php, hand_back: hand_back.clone(), lost: lost.clone() };
+        let connection = self.lines[line].connection.clone();
+        let (called_back, known_lost) = (hand_back.clone(), lost.clone());
+        let held = Held { reservation, line, renewed, in_php, hand_back: called_back, lost: known_lost };
         self.held.insert(id, held);
         match place {
             Place::Slot(handler) => {
-                let ticket = Ticket { job, handler, reserved, reserved_at, hand_back, lost, desk };
+                let ticket =
+                    Ticket { job, connection, handler, reserved, reserved_at, hand_back, lost, desk };
                 self.attempts.spawn(attempt::work(ticket, shared))
             }
             Place::Child(seat) => {
-                let ticket = pooled::Ticket { job, seat, reserved, reserved_at, hand_back, desk };
+                let ticket = pooled::Ticket { job, connection, seat, reserved, reserved_at, hand_back, desk };
                 self.attempts.spawn(pooled::work(ticket, shared))
             }
         };
@@ -410,7 +433,7 @@ impl Ledger {
         events: Vec<Event>,
         answer: Option<oneshot::Sender<bool>>,
     ) {
-        let lease_ends = Instant::now() + self.lease();
+        let lease_ends = Instant::now() + self.lines[index].connection.lease();
         self.pend_until(lease_ends, index, Settling { reservation, settlement }, events, answer);
     }
 
@@ -425,10 +448,6 @@ impl Ledger {
         self.lines[index].pending.push(Pending { id: 0, settling, answer, events, sent: false, lease_ends });
     }
 
-    fn lease(&self) -> Duration {
-        Duration::from_secs(self.shared.options.lease_seconds() as u64)
-    }
-
     fn hear(&mut self, say: Say) {
         match say {
             Say::Settle(id, settlement, events, answer) => {
@@ -440,8 +459,8 @@ impl Ledger {
                     held.reservation.close();
                     let _ = answer.send(false);
                 } else {
-                    let index = self.line_of(&held.reservation);
-                    let lease_ends = held.renewed + self.lease();
+                    let index = held.line;
+                    let lease_ends = held.renewed + self.lines[index].connection.lease();
                     let settling = Settling { reservation: held.reservation, settlement };
                     self.pend_until(lease_ends, index, settling, events, Some(answer));
                 }
@@ -449,7 +468,7 @@ impl Ledger {
             Say::HandBack(id, answer) => {
                 let Some(held) = self.release_slot(id) else { return };
                 self.taken = self.taken.saturating_sub(1);
-                self.parting.push((id, held.reservation, answer));
+                self.parting.push((id, held.line, held.reservation, answer));
             }
             Say::Confirm(id, answer) => self.confirming.push((id, answer)),
             Say::Abandon(id) => {
@@ -500,16 +519,9 @@ impl Ledger {
         }
         Some(held)
     }
-
-    fn line_of(&self, reservation: &Reservation) -> usize {
-        self.lines
-            .iter()
-            .position(|line| line.name == *reservation.queue())
-            .expect("reserved from a polled queue")
-    }
 }
 
-/// The time between two renewals.
+/// The time between two renewals: a third of the shortest lease.
 fn third(shared: &Shared) -> Duration {
-    Duration::from_secs_f64(shared.options.lease_seconds() as f64 / 3.0)
+    shared.connections.iter().map(|connection| connection.lease()).min().expect("its own") / 3
 }

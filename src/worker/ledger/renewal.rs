@@ -12,24 +12,25 @@ use super::{Asked, Held, Ledger, third};
 use crate::events::Event;
 use crate::queue::{Error, Reservation};
 use crate::worker::desk::Id;
+use crate::worker::line::Line;
 
 impl Ledger {
     /// Renews what attempts have asked to be sure of, and answers them. What could not be asked is asked again.
     pub(super) async fn confirm(&mut self) {
         for (id, answer) in std::mem::take(&mut self.confirming) {
-            let index = self.held.get(&id).map(|held| self.line_of(&held.reservation));
-            let Some((held, index)) = self.held.get_mut(&id).zip(index) else {
+            let Some(held) = self.held.get_mut(&id) else {
                 let _ = answer.send(false);
                 continue;
             };
-            if self.lines[index].is_away {
+            let index = held.line;
+            let Line { name, connection, is_away, .. } = &self.lines[index];
+            if *is_away {
                 self.confirming.push((id, answer));
                 continue;
             }
-            let expires_at = self.shared.clock.now() + self.shared.options.lease_seconds();
+            let expires_at = self.shared.clock.now() + connection.options.lease_seconds();
             let asked = Instant::now();
-            let queue = held.reservation.queue().clone();
-            match self.shared.queue.renew(&queue, &[&held.reservation], expires_at).await {
+            match connection.queue.renew(name, &[&held.reservation], expires_at).await {
                 Ok(answers) => {
                     held.renewed = asked;
                     let holds = answers.first() == Some(&true);
@@ -47,21 +48,18 @@ impl Ledger {
 
     /// An attempt waits to be sure of its lease, and its queue can be asked.
     pub(super) fn confirms_now(&self) -> bool {
-        let away = |id: &Id| {
-            self.held.get(id).is_some_and(|held| self.lines[self.line_of(&held.reservation)].is_away)
-        };
+        let away = |id: &Id| self.held.get(id).is_some_and(|held| self.lines[held.line].is_away);
         self.confirming.iter().any(|(id, _)| !away(id))
     }
 
     /// Takes what a reserve took whose answer never came.
     pub(super) async fn look_for(&mut self, index: usize, unsure: usize) -> Option<Asked> {
-        let queue = self.shared.queue.clone();
-        let name = self.lines[index].name.clone();
+        let Line { name, connection, .. } = &self.lines[index];
         let looked_for = self.lines[index].unsure[unsure];
-        let expires_at = looked_for.sent + self.shared.options.lease_seconds();
+        let expires_at = looked_for.sent + connection.options.lease_seconds();
         let looked = Instant::now();
-        let found = match queue.recover(&name, looked_for.token, expires_at).await {
-            Ok(found) => self.still_held(&name, found).await,
+        let found = match connection.queue.recover(name, looked_for.token, expires_at).await {
+            Ok(found) => self.still_held(index, found).await,
             Err(error) => Err(error),
         };
         match found {
@@ -98,14 +96,15 @@ impl Ledger {
     /// lost.
     pub(super) async fn still_held(
         &self,
-        queue: &str,
+        index: usize,
         recovered: Vec<Reservation>,
     ) -> Result<Vec<Reservation>, Error> {
-        let expires_at = self.shared.clock.now() + self.shared.options.lease_seconds();
+        let Line { name, connection, .. } = &self.lines[index];
+        let expires_at = self.shared.clock.now() + connection.options.lease_seconds();
         let asked: Vec<&Reservation> = recovered.iter().collect();
         let answers = match asked.is_empty() {
             true => Ok(Vec::new()),
-            false => self.shared.queue.renew(queue, &asked, expires_at).await,
+            false => connection.queue.renew(name, &asked, expires_at).await,
         };
         let (mut held, mut gone) = (Vec::new(), recovered);
         if let Ok(answers) = &answers {
@@ -122,14 +121,14 @@ impl Ledger {
     pub(super) async fn renew(&mut self) {
         let third = third(&self.shared);
         self.next_renewal = Instant::now() + third;
-        let expires_at = self.shared.clock.now() + self.shared.options.lease_seconds();
         for index in 0..self.lines.len() {
-            let name = self.lines[index].name.clone();
+            let (name, connection) = (self.lines[index].name.clone(), self.lines[index].connection.clone());
+            let expires_at = self.shared.clock.now() + connection.options.lease_seconds();
             let asked = Instant::now();
             let due: Vec<(Id, &Held)> = self
                 .held
                 .iter()
-                .filter(|(_, held)| *held.reservation.queue() == name && held.renewed + third / 2 <= asked)
+                .filter(|(_, held)| held.line == index && held.renewed + third / 2 <= asked)
                 .filter(|(_, held)| !held.lost.load(Ordering::Relaxed))
                 .map(|(&id, held)| (id, held))
                 .collect();
@@ -138,7 +137,7 @@ impl Ledger {
             }
             let reservations: Vec<&Reservation> = due.iter().map(|(_, held)| &held.reservation).collect();
             let ids: Vec<Id> = due.iter().map(|(id, _)| *id).collect();
-            match self.shared.queue.renew(&name, &reservations, expires_at).await {
+            match connection.queue.renew(&name, &reservations, expires_at).await {
                 Ok(answers) => {
                     self.up(index);
                     self.shared.events.emit(Event::Renewed { queue: name, jobs: ids.len() });

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use super::{Ledger, Phase, SHORTEST_SLEEP, WAIT_SECONDS};
@@ -52,27 +53,31 @@ impl Ledger {
 
     /// Starts listening for wake-ups, where a slot is free to act on one.
     pub(super) fn listen(&mut self) {
-        if self.waiting.is_some() || self.phase != Phase::Working || self.paused || self.free().any() == 0 {
-            return;
-        }
-        if !self.shared.queue.has_wake_ups() {
+        if self.phase != Phase::Working || self.paused || self.free().any() == 0 {
             return;
         }
         if self.hungry || self.deaf_until.is_some_and(|until| until > Instant::now()) {
             return;
         }
         // A queue that waits for a slot or for its next probe is asked then, whatever is pushed meanwhile.
-        let heard = |line: &&Line| line.probe.is_none() && line.blocked.is_none() && !line.is_away;
-        let listening = self.lines.iter().filter(heard);
-        let queues: Vec<String> = listening.map(|line| line.name.to_string()).collect();
-        if queues.is_empty() {
-            return;
+        let now = Instant::now();
+        for (nth, connection) in self.shared.connections.iter().enumerate() {
+            let heard = |line: &&Line| line.nth == nth && line.acts_on_due() && !line.is_away;
+            let heard = self.lines.iter().filter(heard).filter(|line| !line.is_quiet(now));
+            let queues: Vec<String> = heard.map(|line| line.name.to_string()).collect();
+            if queues.is_empty() || std::mem::replace(&mut self.listening[nth], true) {
+                continue;
+            }
+            let queue = connection.queue.clone();
+            self.waits.spawn(async move { (nth, queue.wait(&queues, WAIT_SECONDS).await) });
         }
-        let queue = self.shared.queue.clone();
-        self.waiting = Some(tokio::spawn(async move { queue.wait(&queues, WAIT_SECONDS).await }));
     }
 
-    pub(super) fn woken(&mut self, answer: Result<Vec<String>, Error>) {
+    /// A wait is over.
+    pub(super) fn heard(&mut self, answer: Result<(usize, Result<Vec<String>, Error>), JoinError>) {
+        // A wait that panicked is one that nobody listens to any more, and the polls go on.
+        let Ok((nth, answer)) = answer else { return };
+        self.listening[nth] = false;
         match answer {
             Ok(queues) => {
                 self.shared.health.answered();
@@ -81,7 +86,8 @@ impl Ledger {
                     self.shared.events.emit(Event::QueueUp);
                 }
                 for queue in queues {
-                    if let Some(line) = self.lines.iter_mut().find(|line| *line.name == *queue) {
+                    let is_it = |line: &&mut Line| line.nth == nth && *line.name == *queue;
+                    if let Some(line) = self.lines.iter_mut().find(is_it) {
                         line.woken += 1;
                     }
                     self.hungry = true;
@@ -116,6 +122,7 @@ impl Ledger {
         if self.phase == Phase::Working && !self.paused && self.free().any() > 0 {
             times.push(self.next_poll);
             times.extend(there().filter_map(|line| line.probe).map(|probe| probe.at));
+            times.extend(there().filter_map(|line| line.quiet_until).filter(|until| *until > now));
             let free = self.free();
             let blocked = there().filter_map(|line| line.blocked);
             times.extend(blocked.filter_map(|blocked| blocked.looks_at(free)));
