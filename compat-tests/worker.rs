@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use handover::clock::Clock;
+use handover::config::{Config, Low};
 use handover::events::Event;
 use handover::failed::{CacheLock, FileStore};
 use handover::{Context, Dispatch, Exception, Job, Outcome, Worker};
@@ -286,9 +287,26 @@ fn with_handlers(worker: Worker) -> Worker {
         .handle("App\\Legacy", legacy)
 }
 
+/// The worker of the command line. Without an app there is nobody to say how short `retry_after` is but a test.
+fn of_the_command_line() -> Result<Worker, Exception> {
+    let Some(seconds) = std::env::var("RETRY_AFTER").ok().and_then(|text| text.parse().ok()) else {
+        return Worker::from_args();
+    };
+    handover::telemetry::log_to_stderr();
+    let mut low = Low::default();
+    for flag in std::env::args().skip(1) {
+        let flag = flag.trim_start_matches("--");
+        let (name, value) = flag.split_once('=').unwrap_or((flag, "1"));
+        low.flag(name, value);
+    }
+    let mut config = Config::from_low(&low)?;
+    config.options.retry_after = seconds;
+    Worker::from_config(&config)
+}
+
 #[tokio::main]
 async fn main() -> handover::Result<ExitCode> {
-    let mut worker = with_handlers(Worker::from_args()?);
+    let mut worker = with_handlers(of_the_command_line()?);
     // A host whose clock is wrong by so many seconds.
     if let Some(shift) = std::env::var("CLOCK_SHIFT").ok().and_then(|shift| shift.parse().ok()) {
         worker = worker.clock(Clock::wrong_by(shift));

@@ -9,7 +9,7 @@ use crate::support::wire::{Wire, made, on_every_wire};
 
 on_every_wire! {
     a_killed_worker_loses_none_of_fifty_jobs,
-    after_a_kill_jobs_with_one_try_get_phps_row,
+    after_a_kill_jobs_with_one_try_end_as_in_php,
     sigterm_with_grace_hands_unfinished_jobs_back_in_their_first_order,
 }
 
@@ -25,31 +25,48 @@ fn killed_with_fifty_running(site: &Site, tries: i64) {
     shift(&site.redis, 200);
 }
 
-/// Another one works until nothing is left.
+/// Another one works until nothing is left. What its framework does not bring back by itself, an operator does.
 fn work_on(site: &Site, tries: i64) {
-    let tries = format!("--tries={tries}");
-    let end = Running::start(site.worker(&["--stop-when-empty", "--concurrency=50", &tries])).finish();
-    assert_eq!(end.code, 0, "{}", end.stderr);
-    assert_eq!((site.ready().len(), site.scores("reserved").len()), (0, 0));
+    let flags = ["--stop-when-empty", "--concurrency=50", &format!("--tries={tries}")];
+    let work = || {
+        let end = Running::start(site.worker(&flags)).finish();
+        assert_eq!(end.code, 0, "{}", end.stderr);
+        assert_eq!((site.ready().len(), site.scores("reserved").len()), (0, 0));
+    };
+    work();
+    if let Some(timeout) = site.wire.timeout() {
+        assert_eq!(site.list(&timeout).len(), 50);
+        assert_eq!(site.trace().len(), 50, "nobody was asked whether they may run again");
+        site.wire.reload_timeout(&mut site.redis.connect(0));
+        work();
+    }
 }
 
-fn a_killed_worker_loses_none_of_fifty_jobs(wire: Wire) {
-    let site = Site::new(wire);
-    killed_with_fifty_running(&site, 3);
-    work_on(&site, 3);
-    let mut passed: Vec<String> =
-        site.trace().into_iter().filter(|line| line.ends_with(" attempt 2 passes")).collect();
-    let mut expected: Vec<String> = (0..50).map(|n| format!("WaitsForGate g-{n} attempt 2 passes")).collect();
+fn assert_all_passed_once(site: &Site) {
+    let end = format!("attempt {} passes", site.wire.attempt_after_the_first());
+    let mut passed: Vec<String> = site.trace().into_iter().filter(|line| line.ends_with("passes")).collect();
+    let mut expected: Vec<String> = (0..50).map(|n| format!("WaitsForGate g-{n} {end}")).collect();
     passed.sort();
     expected.sort();
     assert_eq!(passed, expected);
     assert_eq!(site.failures().len(), 0);
 }
 
-fn after_a_kill_jobs_with_one_try_get_phps_row(wire: Wire) {
+fn a_killed_worker_loses_none_of_fifty_jobs(wire: Wire) {
+    let site = Site::new(wire);
+    killed_with_fifty_running(&site, 3);
+    work_on(&site, 3);
+    assert_all_passed_once(&site);
+}
+
+fn after_a_kill_jobs_with_one_try_end_as_in_php(wire: Wire) {
     let site = Site::new(wire);
     killed_with_fifty_running(&site, 1);
     work_on(&site, 1);
+    if wire.timeout().is_some() {
+        // A run that never ended is none: neither a retry nor a failure was written.
+        return assert_all_passed_once(&site);
+    }
     let failures = site.failures();
     assert_eq!(failures.len(), 50);
     let text = wire.too_often("WaitsForGate");

@@ -19,14 +19,24 @@ use crate::support::tally::Tally;
 use crate::support::wire::{Made, Wire, made, name_in, on_every_wire};
 
 on_every_wire! {
-    what_another_of_ours_took_from_a_stopped_worker_is_left_alone,
-    what_another_handed_back_waits_until_it_no_longer_runs_here,
     what_nobody_took_from_a_stopped_worker_ends_once,
 }
 
 on_every_wire! {
-    beside_think: Think, beside_think_before_3: ThinkBefore3;
+    laravel_taken: Laravel, think_taken: Think, think_before_3_taken: ThinkBefore3;
+    what_another_of_ours_took_from_a_stopped_worker_is_left_alone
+    what_another_handed_back_waits_until_it_no_longer_runs_here
+}
+
+on_every_wire! {
+    think_original: Think, think_before_3_original: ThinkBefore3;
     what_the_original_took_from_a_stopped_worker_is_left_alone
+}
+
+on_every_wire! {
+    hyperf_timeout: Hyperf;
+    what_another_of_ours_gave_up_for_a_stopped_worker_stays_given_up
+    what_the_original_gave_up_for_a_stopped_worker_stays_given_up
 }
 
 /// What jobs do once their gate is open; each is called so, too. `last` throws and may not run twice, the others may run
@@ -100,12 +110,11 @@ impl Stage {
 
     /// A worker with leases of two seconds that runs all jobs.
     fn running(&self, side: Side) -> Running {
-        let flags = [&FLAGS[..], &["--lease=2"]].concat();
         let mut command = match side {
-            Side::Native => self.site.worker(&[&flags[..], &["--concurrency=16"]].concat()),
-            Side::Pool => pooled(self.site.app(), &[&flags[..], &["--php=6"]].concat()),
+            Side::Native => self.site.worker(&[&FLAGS[..], &["--concurrency=16"]].concat()),
+            Side::Pool => pooled(self.site.app(), &[&FLAGS[..], &["--php=6"]].concat()),
         };
-        command.env("RUST_LOG", "debug");
+        command.env(self.site.retry_after(), "2").env("RUST_LOG", "debug");
         let worker = Running::start(command);
         wait_until("all jobs run", || self.site.traced("attempt 1 waits") == self.jobs.len());
         worker
@@ -137,7 +146,9 @@ impl Stage {
     /// What stands in Redis, without times, and in the table.
     fn state(&self) -> impl PartialEq + std::fmt::Debug + use<> {
         let members = |part| self.scores(part).into_keys().collect::<Vec<_>>();
-        (members("reserved"), members("delayed"), self.site.ready(), self.failures())
+        let own = [self.site.wire.timeout(), self.site.wire.failed()];
+        let own = own.map(|key| key.map(|key| self.site.list(&key)));
+        (members("reserved"), members("delayed"), self.site.ready(), own, self.failures())
     }
 }
 
@@ -151,6 +162,15 @@ enum Others {
     Originals(Crew),
 }
 
+impl Others {
+    fn stop(self) {
+        match self {
+            Others::Processes(others) => others.into_iter().for_each(|other| drop(stop(other))),
+            Others::Originals(crew) => crew.stop(),
+        }
+    }
+}
+
 /// The other worker takes the jobs while the first is stopped; the first then goes on and has to leave them alone.
 fn taken_by(others: impl Fn(&Site) -> Others, stage: Stage, side: Side, end: End) {
     let Stage { site, jobs, fail: (early, late) } = &stage;
@@ -159,7 +179,9 @@ fn taken_by(others: impl Fn(&Site) -> Others, stage: Stage, side: Side, end: End
     let others = others(site);
     let again = jobs.len() - early;
     wait_until("the others have them", || site.traced("attempt 2 waits") == again);
-    wait_until("the last has failed", || stage.failures().len() == *early);
+    wait_until("the last has failed, and is removed", || {
+        stage.failures().len() == *early && stage.scores("reserved").len() == again
+    });
     if end == End::AfterTheOther {
         stage.open(2);
         wait_until("the others are done", || stage.scores("reserved").is_empty());
@@ -183,10 +205,7 @@ fn taken_by(others: impl Fn(&Site) -> Others, stage: Stage, side: Side, end: End
     wait_until("the others are done", || stage.scores("reserved").is_empty());
     wait_until("they have failed", || stage.failures().len() == early + late);
     stop(worker);
-    match others {
-        Others::Processes(others) => others.into_iter().for_each(|other| drop(stop(other))),
-        Others::Originals(crew) => crew.stop(),
-    }
+    others.stop();
 
     let mut expected = vec![site.wire.too_often("GateThen"); *early];
     expected.extend(vec!["LogicException: fail failed".to_owned(); *late]);
@@ -198,6 +217,32 @@ fn taken_by(others: impl Fn(&Site) -> Others, stage: Stage, side: Side, end: End
     assert_eq!(site.traced("attempt 2 passes"), again);
     let failed = site.trace().into_iter().filter(|line| line.contains(" failed ")).count();
     assert_eq!(failed, early + late, "{end:?}: {:?}", site.trace());
+}
+
+/// The other worker moves the jobs to the list of those whose time is up, where they stay, whatever becomes of them here.
+fn given_up_by(others: impl Fn(&Site) -> Others, stage: Stage, end: End) {
+    let Stage { site, jobs, .. } = &stage;
+    let worker = stage.running(Side::Native);
+    stage.stop_past_its_leases(&worker);
+    let others = others(site);
+    let timeout = site.wire.timeout().expect("a list of its own");
+    wait_until("all are given up", || site.list(&timeout).len() == jobs.len());
+    let before = stage.state();
+    if end == End::AtOnce {
+        stage.open(1);
+    }
+    worker.signal("CONT");
+    if end == End::Later {
+        wait_until("nothing else changes", || stage.state() == before);
+        stage.open(1);
+    }
+    wait_until("all are known to be lost", || told(&worker, LOST) == jobs.len());
+    assert_eq!(stage.state(), before, "{end:?}: {}", worker.stderr());
+    stop(worker);
+    others.stop();
+    assert_eq!(stage.state(), before, "{end:?}");
+    assert_eq!(site.traced("attempt 1 passes"), jobs.len());
+    assert_eq!(site.trace().len(), 2 * jobs.len(), "{:?}", site.trace());
 }
 
 /// Real PHP workers, one for each job.
@@ -243,6 +288,14 @@ fn what_another_of_ours_took_from_a_stopped_worker_is_left_alone(wire: Wire) {
 
 fn what_the_original_took_from_a_stopped_worker_is_left_alone(wire: Wire) {
     at_each(&ENDS, |end| taken_by(five_originals, Stage::new(wire, GENTLE), Side::Native, end));
+}
+
+fn what_another_of_ours_gave_up_for_a_stopped_worker_stays_given_up(wire: Wire) {
+    at_each(&[End::Later, End::AtOnce], |end| given_up_by(one_of_ours, Stage::new(wire, ALL), end));
+}
+
+fn what_the_original_gave_up_for_a_stopped_worker_stays_given_up(wire: Wire) {
+    at_each(&[End::Later, End::AtOnce], |end| given_up_by(five_originals, Stage::new(wire, ALL), end));
 }
 
 #[test]

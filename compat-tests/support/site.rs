@@ -70,6 +70,14 @@ impl Site {
         }
     }
 
+    /// The variable by which [`worker`](Self::worker) is told its `retry_after`.
+    pub fn retry_after(&self) -> &'static str {
+        match self.home {
+            Home::App(_) => "REDIS_QUEUE_RETRY_AFTER",
+            Home::Bare(_) => "RETRY_AFTER",
+        }
+    }
+
     /// Pushes jobs in their order.
     pub fn push(&self, jobs: impl IntoIterator<Item = Made>) {
         let payloads: Vec<Vec<u8>> = jobs.into_iter().map(|job| self.wire.payload(&job)).collect();
@@ -117,7 +125,12 @@ impl Site {
 
     /// The jobs that are ready, as they stand.
     pub fn ready(&self) -> Vec<Vec<u8>> {
-        self.redis.query(&["LRANGE", self.wire.ready(), "0", "-1"])
+        self.list(self.wire.ready())
+    }
+
+    /// What stands in a list.
+    pub fn list(&self, key: &str) -> Vec<Vec<u8>> {
+        self.redis.query(&["LRANGE", key, "0", "-1"])
     }
 
     /// The members of a sorted set of the queue (`delayed`, `reserved`) and their Unix seconds.

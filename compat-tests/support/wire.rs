@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use handover::dialect::{Dialect, Laravel, Think};
+use handover::dialect::{Dialect, Hyperf, Laravel, Think};
 use handover::php;
 use redis::Connection;
 use serde_json::{Value, json};
@@ -16,6 +16,8 @@ pub enum Wire {
     Think,
     /// think-queue 1.1.6, where whoever brings a job back counts its attempt.
     ThinkBefore3,
+    /// async-queue 3.2.4, whose channel is `{queue}` and whose messages know no count but that of releases.
+    Hyperf,
 }
 
 /// A job as an app pushes it: an object with public properties, the first of which is its `name`.
@@ -45,11 +47,16 @@ impl Made {
         Made { tries: Some(tries), ..self }
     }
 
-    fn serialized(&self) -> Vec<u8> {
+    /// The job object, after what its base class brings.
+    fn serialized(&self, inherited: &[(&str, Value)]) -> String {
         let class = format!("App\\Jobs\\{}", self.class);
-        let properties: serde_json::Map<String, Value> =
-            self.properties.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        php::write(&php::object(class).of(&properties).expect("an object"))
+        let properties: serde_json::Map<String, Value> = inherited
+            .iter()
+            .chain(&self.properties)
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect();
+        let object = php::write(&php::object(class).of(&properties).expect("an object"));
+        String::from_utf8(object).expect("text")
     }
 }
 
@@ -60,6 +67,7 @@ impl Wire {
             Wire::Laravel => Laravel::new("").into(),
             Wire::Think => Think::new("").into(),
             Wire::ThinkBefore3 => Think::new("").version((1, 1, 6)).into(),
+            Wire::Hyperf => Hyperf::new("").into(),
         }
     }
 
@@ -69,6 +77,7 @@ impl Wire {
             Wire::Laravel => &["--prefix="],
             Wire::Think => &["--dialect=think"],
             Wire::ThinkBefore3 => &["--dialect=think1", "--dialect-version=1.1.6"],
+            Wire::Hyperf => &["--dialect=hyperf"],
         }
     }
 
@@ -77,12 +86,31 @@ impl Wire {
         match self {
             Wire::Laravel | Wire::ThinkBefore3 => "queues:default",
             Wire::Think => "{queues:default}",
+            Wire::Hyperf => "{queue}:waiting",
         }
     }
 
-    /// Another key of the queue: `delayed`, `reserved`.
+    /// Another key of the queue: `delayed`, `reserved`, and those that not every wire has.
     pub fn key(self, part: &str) -> String {
-        format!("{}:{part}", self.ready())
+        match self {
+            Wire::Hyperf => format!("{{queue}}:{part}"),
+            _ => format!("{}:{part}", self.ready()),
+        }
+    }
+
+    /// The list that expired reservations go to, where they do not come back by themselves.
+    pub fn timeout(self) -> Option<String> {
+        (self == Wire::Hyperf).then(|| self.key("timeout"))
+    }
+
+    /// The list that failed jobs go to, where it stands beside the queue.
+    pub fn failed(self) -> Option<String> {
+        (self == Wire::Hyperf).then(|| self.key("failed"))
+    }
+
+    /// The number of the attempt at a job whose first one was never ended.
+    pub fn attempt_after_the_first(self) -> i64 {
+        if self == Wire::Hyperf { 1 } else { 2 }
     }
 
     /// The list of wake-up tokens.
@@ -96,6 +124,9 @@ impl Wire {
     }
 
     /// How PHP begins what it says of a job of this class that ran too often.
+    ///
+    /// # Panics
+    /// For Hyperf, which looks at the count after a run alone.
     pub fn too_often(self, class: &str) -> String {
         let (exception, job) = match self {
             Wire::Laravel => {
@@ -103,6 +134,7 @@ impl Wire {
             }
             Wire::Think => ("think\\queue\\exception\\MaxAttemptsExceededException", CALL.to_owned()),
             Wire::ThinkBefore3 => ("RuntimeException", CALL.to_owned()),
+            Wire::Hyperf => panic!("it has no words for that"),
         };
         format!(
             "{exception}: {job} has been attempted too many times or run too long. The job may have previously timed out."
@@ -111,20 +143,26 @@ impl Wire {
 
     /// What an app of this framework pushes.
     pub fn payload(self, job: &Made) -> Vec<u8> {
-        let command = String::from_utf8(job.serialized()).expect("text");
+        if self == Wire::Hyperf {
+            // The first run is none of the attempts that it counts.
+            let object = job.serialized(&[("maxAttempts", json!(job.tries.unwrap_or(1) - 1))]);
+            let object = object.replacen("s:11:\"maxAttempts\"", "s:14:\"\0*\0maxAttempts\"", 1);
+            let head = "O:28:\"Hyperf\\AsyncQueue\\JobMessage\":2:{s:3:\"job\";";
+            return format!("{head}{object}s:8:\"attempts\";i:0;}}").into_bytes();
+        }
         let class = format!("App\\Jobs\\{}", job.class);
-        let data = json!({"commandName": class, "command": command});
+        let data = json!({"commandName": class, "command": job.serialized(&[])});
         let id = &job.properties[0].1;
         let payload = match self {
             Wire::Laravel => json!({
                 "uuid": id, "displayName": class, "job": "Illuminate\\Queue\\CallQueuedHandler@call",
                 "maxTries": job.tries, "timeout": null, "data": data, "id": id, "attempts": 0,
             }),
-            Wire::Think => json!({
+            Wire::ThinkBefore3 => json!({"job": CALL, "data": data, "id": id, "attempts": 1}),
+            Wire::Think | Wire::Hyperf => json!({
                 "job": CALL, "maxTries": job.tries, "timeout": null, "timeoutAt": null, "data": data, "id": id,
                 "attempts": 0,
             }),
-            Wire::ThinkBefore3 => json!({"job": CALL, "data": data, "id": id, "attempts": 1}),
         };
         payload.to_string().replace('/', "\\/").into_bytes()
     }
@@ -133,7 +171,10 @@ impl Wire {
     pub fn push(self, connection: &mut Connection, payloads: &[Vec<u8>]) {
         let mut pipe = redis::pipe();
         for payload in payloads {
-            pipe.rpush(self.ready(), payload).ignore();
+            match self {
+                Wire::Hyperf => pipe.lpush(self.ready(), payload).ignore(),
+                _ => pipe.rpush(self.ready(), payload).ignore(),
+            };
             if let Some(notify) = self.notify() {
                 pipe.rpush(notify, 1).ignore();
             }
@@ -144,8 +185,22 @@ impl Wire {
     /// Puts payloads off until this Unix second.
     pub fn put_off(self, connection: &mut Connection, payloads: &[Vec<u8>], until: i64) {
         let mut pipe = redis::pipe();
-        payloads.iter().for_each(|payload| drop(pipe.zadd(self.key("delayed"), payload, until).ignore()));
+        for payload in payloads {
+            pipe.zadd(self.key("delayed"), payload, until).ignore();
+        }
         let () = pipe.query(connection).expect("the jobs");
+    }
+
+    /// What an operator does about jobs on the timeout list: back to the waiting ones, as they are.
+    pub fn reload_timeout(self, connection: &mut Connection) {
+        let timeout = self.timeout().expect("a list of its own");
+        let mut moved = true;
+        while moved {
+            let mut command = redis::cmd("RPOPLPUSH");
+            let member: Option<Vec<u8>> =
+                command.arg(&timeout).arg(self.ready()).query(connection).expect("a list");
+            moved = member.is_some();
+        }
     }
 }
 
@@ -171,7 +226,9 @@ pub fn counted(payload: &[u8], by: i64) -> (i64, Vec<u8>) {
 /// One test for each wire of each function named, which takes the wire.
 macro_rules! on_every_wire {
     ($($name:ident),* $(,)?) => {
-        on_every_wire! { laravel: Laravel, think: Think, think_before_3: ThinkBefore3; $($name)* }
+        on_every_wire! {
+            laravel: Laravel, think: Think, think_before_3: ThinkBefore3, hyperf: Hyperf; $($name)*
+        }
     };
     ($module:ident: $wire:ident, $($modules:ident: $wires:ident),+; $($name:ident)*) => {
         on_every_wire! { $module: $wire; $($name)* }

@@ -3,6 +3,7 @@
 //! send. Never faster or safer than they are, and knows nothing of what a job does.
 
 mod crew;
+mod hyperf;
 mod think;
 
 pub use crew::{Crew, Ended, work_one};
@@ -39,7 +40,7 @@ pub struct Taken {
 pub struct Settings {
     /// Seconds for which a job is its own.
     pub retry_after: i64,
-    /// Seconds for which Redis keeps it waiting for a job, where it lets itself be kept waiting.
+    /// Seconds for which Redis keeps it waiting for a job, where it is asked to; Hyperf's always asks.
     pub block_for: Option<u32>,
 }
 
@@ -52,6 +53,7 @@ pub fn connect(wire: Wire, url: &str, settings: Settings) -> RedisResult<Box<dyn
     match wire {
         Wire::Laravel => panic!("Laravel's own worker is the real one"),
         Wire::Think | Wire::ThinkBefore3 => Ok(Box::new(think::Think::new(wire, link, settings))),
+        Wire::Hyperf => Ok(Box::new(hyperf::Hyperf::new(wire, link, settings))),
     }
 }
 
@@ -69,6 +71,8 @@ fn ask<T: redis::FromRedisValue>(
 ) -> RedisResult<T> {
     let mut command = redis::cmd(name);
     command.arg(key);
-    words.iter().for_each(|word| drop(command.arg(*word)));
+    for word in words {
+        command.arg(*word);
+    }
     command.query(link)
 }
