@@ -3,6 +3,8 @@
 mod acl;
 mod addresses;
 mod apart;
+mod beside;
+mod between;
 mod clock;
 mod cluster;
 mod cuts;

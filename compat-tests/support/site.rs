@@ -113,6 +113,15 @@ impl Site {
 
     /// What the failed jobs failed of, oldest first: PHP's words, with the stack.
     pub fn failures(&self) -> Vec<String> {
+        self.failed_rows("exception")
+    }
+
+    /// The payloads of the failed jobs, oldest first.
+    pub fn failed_payloads(&self) -> Vec<String> {
+        self.failed_rows("payload")
+    }
+
+    fn failed_rows(&self, column: &str) -> Vec<String> {
         let rows: Vec<Value> = match &self.home {
             Home::App(app) => app.failed_rows(),
             Home::Bare(dir) => {
@@ -120,7 +129,7 @@ impl Site {
                 serde_json::from_str::<Vec<Value>>(&text).expect("failed jobs").into_iter().rev().collect()
             }
         };
-        rows.iter().map(|row| row["exception"].as_str().expect("an exception").to_owned()).collect()
+        rows.iter().map(|row| row[column].as_str().expect("text").to_owned()).collect()
     }
 
     /// The jobs that are ready, as they stand.

@@ -72,6 +72,11 @@ impl Tally {
         self.redis.socket().display().to_string()
     }
 
+    /// A connection for who writes entries from within a test.
+    pub fn connect(&self) -> Connection {
+        self.redis.connect(0)
+    }
+
     /// Sends its server a signal: while it is stopped ("STOP", "CONT"), whoever starts a job stands still in it.
     pub fn signal(&self, name: &str) {
         self.redis.signal(name);

@@ -54,7 +54,7 @@ impl Original for Hyperf {
         let waiting = self.wire.ready();
         self.move_due(&delayed, waiting)?;
         self.move_due(&reserved, &timeout)?;
-        let seconds = self.settings.block_for.unwrap_or(1).to_string();
+        let seconds = self.settings.block_for.unwrap_or(1.0).to_string();
         let found: Option<(Vec<u8>, Vec<u8>)> = ask(&mut self.link, "BRPOP", waiting, &[seconds.as_bytes()])?;
         let Some((_, popped)) = found else { return Ok(None) };
         self.put_off("reserved", self.settings.retry_after, &popped)?;

@@ -41,7 +41,7 @@ pub struct Settings {
     /// Seconds for which a job is its own.
     pub retry_after: i64,
     /// Seconds for which Redis keeps it waiting for a job, where it is asked to; Hyperf's always asks.
-    pub block_for: Option<u32>,
+    pub block_for: Option<f64>,
 }
 
 /// The consumer of this wire at this address.
