@@ -180,8 +180,9 @@ impl Fleet {
 fn is_overrun(name: &str, entries: &[Entry]) -> bool {
     let mut overrun = false;
     for (at, start) in entries.iter().enumerate().filter(|(_, entry)| entry.what == What::Starts) {
-        let next = entries.get(at + 1);
-        let came_to_its_end = next.is_some_and(|next| next.pid == start.pid && next.what != What::Starts);
+        let rest = &entries[at + 1..];
+        let before_the_next = rest.iter().take_while(|entry| entry.what != What::Starts);
+        let came_to_its_end = before_the_next.into_iter().any(|entry| entry.pid == start.pid);
         assert!(came_to_its_end || start.by == "php", "{name} was taken from one of ours: {entries:?}");
         overrun |= !came_to_its_end;
     }

@@ -179,7 +179,9 @@ impl Wire {
                 pipe.rpush(notify, 1).ignore();
             }
         }
-        let () = pipe.query(connection).expect("the jobs");
+        if !pipe.is_empty() {
+            let () = pipe.query(connection).expect("the jobs");
+        }
     }
 
     /// Puts payloads off until this Unix second.
@@ -188,7 +190,9 @@ impl Wire {
         for payload in payloads {
             pipe.zadd(self.key("delayed"), payload, until).ignore();
         }
-        let () = pipe.query(connection).expect("the jobs");
+        if !pipe.is_empty() {
+            let () = pipe.query(connection).expect("the jobs");
+        }
     }
 
     /// What an operator does about jobs on the timeout list: back to the waiting ones, as they are.
