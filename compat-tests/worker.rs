@@ -115,7 +115,8 @@ async fn counted(job: Counted, ctx: Context) -> Result<Outcome, Exception> {
         return if job.throws { Err(boom("not yet")) } else { Ok(Outcome::Released(Duration::ZERO)) };
     }
     tell(&job.tally, &job.name, "ends").await?;
-    Ok(Outcome::Completed)
+    // A string job of think-queue deletes itself.
+    Ok(Outcome::Deleted)
 }
 
 fn trace(line: &str) {
@@ -283,6 +284,7 @@ fn with_handlers(worker: Worker) -> Worker {
         })
         .handle("App\\Jobs\\Counted", counted)
         .handle("Counted", counted)
+        .handle("app\\job\\Counted", counted)
         .handle("Noop", async |_: serde_json::Value, _: Context| {})
         .handle("App\\Legacy", legacy)
 }

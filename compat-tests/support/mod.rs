@@ -12,6 +12,7 @@ pub mod original;
 pub mod ports;
 pub mod process;
 pub mod proxy;
+pub mod recording;
 pub mod redis;
 pub mod sentinel;
 pub mod site;

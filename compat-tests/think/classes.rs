@@ -13,7 +13,7 @@ use serde_json::Value;
 pub struct Trace(Arc<Mutex<Vec<String>>>);
 
 impl Trace {
-    fn add(&self, line: String) {
+    pub fn add(&self, line: String) {
         self.0.lock().expect("the trace").push(line);
     }
 

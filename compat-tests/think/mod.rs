@@ -2,7 +2,7 @@
 //!
 //! The rows that need no Redis stand in `src/dialect/think.rs`, `src/worker/policy.rs` and `src/config/dialect.rs`.
 
-mod classes;
+pub mod classes;
 mod failed;
 mod golden;
 mod recorded;

@@ -154,9 +154,7 @@ pub enum Error {
     )]
     NoThinkApp,
     /// A consumer of Hyperf is a part of its server.
-    #[error(
-        "There is no pool of PHP processes for Hyperf, whose consumers are a part of its server: leave --php out, give the jobs' classes handlers in Rust or endpoints with --http, and leave the others to Hyperf's own consumers on another channel."
-    )]
+    #[error("{}", crate::dialect::hyperf::NO_POOL)]
     NoHyperfPool,
     /// A cluster keeps the keys of such a queue on several servers.
     #[error(

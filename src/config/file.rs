@@ -8,7 +8,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::Error;
-use super::low::{Low, OPTIONS, known_names};
+use super::low::{Known, Low, OPTIONS, known_names};
 
 /// Its name in the app's directory.
 pub(super) const NAME: &str = "handover.toml";
@@ -60,13 +60,14 @@ fn put(low: &mut Low, path: &Path, name: &str, value: &Value) -> Result<(), Erro
     }
     let known = OPTIONS.iter().find(|option| option.name == name);
     let is_switch = known.is_some_and(|option| option.value.is_none() || option.name == "php");
-    let is_list = matches!(name, "queue" | "backoff" | "delay" | "http");
+    let repeats = known.is_some_and(Known::may_repeat);
+    let is_list = repeats || matches!(name, "queue" | "backoff" | "delay");
     let text = match value {
         Value::Boolean(_) if !is_switch => None,
         Value::Array(_) if !is_list => None,
         Value::Array(list) => {
             let parts = list.iter().map(plain).collect::<Option<Vec<String>>>();
-            parts.map(|parts| parts.join(","))
+            parts.map(|parts| parts.join(if repeats { " " } else { "," }))
         }
         value => plain(value),
     };

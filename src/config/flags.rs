@@ -22,7 +22,7 @@ pub fn arguments(command: Command) -> Command {
                 let arg = arg.value_name(value).num_args(0..=1).require_equals(true);
                 arg.default_missing_value("1").overrides_with(known.name)
             }
-            Some(value) if known.name == "http" => arg.value_name(value).action(ArgAction::Append),
+            Some(value) if known.may_repeat() => arg.value_name(value).action(ArgAction::Append),
             Some(value) => arg.value_name(value).allow_hyphen_values(true).overrides_with(known.name),
             None => arg.action(ArgAction::SetTrue).overrides_with(known.name),
         }
@@ -42,7 +42,7 @@ pub fn typed(matches: &ArgMatches) -> Low {
     }
     for known in OPTIONS {
         match known.value {
-            Some(_) if known.name == "http" => {
+            Some(_) if known.may_repeat() => {
                 if let Some(routes) = matches.get_many::<String>(known.name) {
                     low.flag(known.name, routes.map(String::as_str).collect::<Vec<_>>().join("\n"));
                 }

@@ -19,6 +19,13 @@ pub(super) struct Known {
     pub(super) help: &'static str,
 }
 
+impl Known {
+    /// It may be given often; its values are then separated by white space.
+    pub(super) fn may_repeat(&self) -> bool {
+        matches!(self.name, "http" | "also")
+    }
+}
+
 const fn known(name: &'static str, value: Option<&'static str>, help: &'static str) -> Known {
     Known { name, value, help }
 }
@@ -111,6 +118,12 @@ pub(super) const OPTIONS: &[Known] = &[
         "dialect-version",
         Some("VERSION"),
         "The version of think-queue or async-queue, where it is not the last: 3.0.4 [default: 3.0.9, 2.0.4, 1.1.6; 3.2.4]",
+    ),
+    known(
+        "also",
+        Some("DIALECT=QUEUES"),
+        "Serve these queues of another framework on the same Redis, too: think=orders,mails or think@3.0.4=orders?tries=3 \
+         or laravel=default?app=/srv/crm; may be given often",
     ),
     known("redis", Some("URL"), "The queue's Redis, in place of the app's"),
     known("prefix", Some("PREFIX"), "The key prefix, in place of the app's"),

@@ -3,6 +3,7 @@
 //! Precedence: flag, `HANDOVER_*` variable, `handover.toml`, the app, default. Everything below this module gets final, valid values.
 //! Counterpart in PHP: `config/queue.php`, `config/database.php`, and the options of `queue:work`.
 
+mod also;
 mod app;
 mod dialect;
 mod dotenv;
@@ -82,6 +83,8 @@ pub struct Config {
     pub output_timezone: Tz,
     /// What is printed.
     pub screen: Screen,
+    /// Connections served beside this one: theirs are the dialect, the queues, the limits and the store.
+    pub also: Vec<Config>,
     /// What the app says, where there is one.
     pub app: Option<App>,
     /// For `-v`: each setting with its value and where it came from.
@@ -255,7 +258,6 @@ impl Config {
         let mut config = Config {
             queues,
             default_queue: default_queue.to_owned(),
-            redis: RedisUrl(redis),
             dialect,
             migration_batch_size: app
                 .and_then(|app| app.migration_batch_size)
@@ -279,6 +281,8 @@ impl Config {
                 ansi: if low.is_on("no-ansi") { Some(false) } else { low.is_on("ansi").then_some(true) },
             },
             app: app.cloned(),
+            also: also::connections(low, &redis)?,
+            redis: RedisUrl(redis),
             sources: Vec::new(),
             warnings,
             connection,
@@ -289,12 +293,10 @@ impl Config {
 
     /// True where a worker of the other configuration would do all the same; who said so may differ.
     fn works_as(&self, other: &Config) -> bool {
-        let plain = |config: &Config| Config {
-            app: None,
-            sources: Vec::new(),
-            warnings: Vec::new(),
-            ..config.clone()
-        };
+        fn plain(config: &Config) -> Config {
+            let also = config.also.iter().map(plain).collect();
+            Config { app: None, also, sources: Vec::new(), warnings: Vec::new(), ..config.clone() }
+        }
         plain(self) == plain(other)
     }
 

@@ -93,6 +93,10 @@ impl Worker {
             let told = |doubt: &&String| !config.warnings.contains(doubt);
             config.doubts().iter().filter(told).for_each(|doubt| tracing::warn!("{doubt}"));
         }
+        let worker = config
+            .also
+            .iter()
+            .try_fold(worker, |worker, other| Ok::<_, Exception>(worker.also(Worker::from_config(other)?)))?;
         Ok(match &config.failed {
             Failed::Database { driver, .. } if let Some(feature) = driver.missing_feature() => {
                 let store = format!("{feature}, which this build lacks the feature `{feature}` for");

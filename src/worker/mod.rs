@@ -234,7 +234,7 @@ impl Worker {
         self
     }
 
-    /// Where failed jobs are kept.
+    /// Where failed jobs are kept. Not needed for Hyperf, which keeps them beside the queue.
     #[must_use]
     pub fn failed_jobs(mut self, store: impl FailedJobStore) -> Self {
         self.own.failed = Some(Arc::new(store));
@@ -322,12 +322,15 @@ impl Worker {
     /// Works until a signal or an option ends it.
     ///
     /// # Errors
-    /// Where signals cannot be listened to, nobody could record a failed job, or an endpoint cannot be used. Trouble with Redis is not an error: it
-    /// is told as an event and waited out.
+    /// Where signals cannot be listened to, nobody could record a failed job, an endpoint cannot be used, or there can be no
+    /// pool of PHP processes. Trouble with Redis is not an error: it is told as an event and waited out.
     #[cfg_attr(not(feature = "http"), expect(unused_mut, reason = "only endpoints change it"))]
     pub async fn run(mut self) -> std::io::Result<StopReason> {
         #[cfg(feature = "http")]
         self.reach_endpoints()?;
+        if self.shared.php.children > 0 && !self.own.rules.has_pool {
+            return Err(std::io::Error::other(crate::dialect::hyperf::NO_POOL));
+        }
         let nobody_records = |connection: &&Connection| {
             connection.failed.is_none() && !(connection.has_pool && self.shared.php.children > 0)
         };

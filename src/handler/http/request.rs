@@ -7,7 +7,7 @@
 //! | `uuid`, `connection`, `queue` | the payload's uuid (null before Laravel 7), the connection's and the queue's name |
 //! | `attempts`, `maxTries` | the number of this attempt, 1 for the first; how many there are, 0 for no limit |
 //! | `command` | of an object job: the command as [`Value::to_json`](crate::php::Value::to_json) shows it |
-//! | `job`, `data` | of a string job: `Class@method`, and what it was pushed with |
+//! | `job`, `data` | of a string job: `Class@method`, and what it was pushed with; of a method that a message of Hyperf calls, its arguments in a list |
 //! | `meta` | the payload's fields that Laravel itself does not write |
 
 use chrono::{DateTime, SecondsFormat};
@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::endpoint::Target;
 use super::signature;
 use crate::handler::Context;
-use crate::job::{Exception, Job, Payload};
+use crate::job::{Command, Exception, Job, Payload};
 
 /// The request of this attempt, made at this Unix second.
 ///
@@ -127,8 +127,11 @@ fn body(job: &Job, max_tries: i64, now: i64) -> Result<Vec<u8>, Exception> {
     serde_json::to_vec(&body).map_err(Exception::from)
 }
 
-/// The class of the job; of a listener, mailable or notification, which travel in a wrapper of the framework, its own.
+/// The class of the job; of a method that a message calls, that too; of a listener, mailable or notification, which travel in a wrapper of the framework, its own.
 fn kind(payload: &Payload) -> &str {
+    if payload.arguments().is_some() {
+        return payload.name();
+    }
     let class = payload.class().unwrap_or_default();
     let wrapped = class.is_empty() || class.starts_with("Illuminate\\");
     if wrapped && !payload.name().is_empty() { payload.name() } else { class }
@@ -144,8 +147,10 @@ fn id(payload: &Payload) -> String {
         Some(id) if id.len() <= 256 && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'.') => id,
         Some(id) => made(id.as_bytes()),
         None => {
-            let data = payload.data().map_or("", |data| data.get());
-            made(format!("{} {data}", payload.job().unwrap_or_default()).as_bytes())
+            let data = payload.data().map_or("", |data| data.get()).as_bytes();
+            // The data of JSON holds its command; a message of Hyperf has a command alone.
+            let command = payload.command().filter(|_| data.is_empty()).map_or(&b""[..], Command::serialized);
+            made(&[payload.job().unwrap_or_default().as_bytes(), b" ", data, command].concat())
         }
     }
 }
@@ -188,6 +193,36 @@ mod tests {
         assert_eq!(sent["data"]["job"], "App\\Legacy@again");
         assert_eq!(sent["data"]["data"], json!({"n": 1.10}));
         assert!(sent["data"].get("command").is_none() && sent["data"]["uuid"].is_null());
+    }
+
+    #[test]
+    fn a_message_of_hyperf_is_its_job_or_a_method_and_its_arguments() {
+        let read = |job: &str| {
+            let message = format!(
+                "O:28:\"Hyperf\\AsyncQueue\\JobMessage\":2:{{s:3:\"job\";{job}s:8:\"attempts\";i:1;}}"
+            );
+            let payload = crate::dialect::Hyperf::new("").read(message.into()).unwrap();
+            let id = id(&payload);
+            let job = Job { connection: "redis".into(), queue: "{queue}".into(), attempts: 2, payload };
+            (id, serde_json::from_slice::<Value>(&body(&job, 3, 1_600_000_000).unwrap()).unwrap())
+        };
+        let mail = "O:16:\"App\\Job\\SendMail\":2:{s:14:\"\0*\0maxAttempts\";i:2;s:2:\"to\";s:5:\"a@b.c\";}";
+        let (id, sent) = read(mail);
+        assert_eq!(sent["type"], "App\\Job\\SendMail");
+        let command = json!({"$class": "App\\Job\\SendMail", "maxAttempts": 2, "to": "a@b.c"});
+        assert_eq!(sent["data"]["command"], command);
+        assert_eq!(sent["data"]["meta"], json!({}));
+        let other = read(&mail.replace("a@b.c", "x@y.z")).0;
+        assert_ne!(id, other, "what no uuid names is told apart by its bytes");
+        let (_, sent) = read(
+            "O:31:\"Hyperf\\AsyncQueue\\AnnotationJob\":4:{s:11:\"maxAttempts\";i:1;s:6:\"params\";a:2:{i:0;s:1:\"x\";i:1;i:3;}\
+             s:5:\"class\";s:7:\"App\\Svc\";s:6:\"method\";s:4:\"send\";}",
+        );
+        assert_eq!(sent["type"], "App\\Svc@send");
+        assert_eq!(
+            (&sent["data"]["job"], &sent["data"]["data"]),
+            (&json!("App\\Svc@send"), &json!(["x", 3]))
+        );
     }
 
     #[test]
