@@ -1,4 +1,5 @@
-//! The promises under a kill, a signal, a cut line and a long wait: a real worker process, a real Redis.
+//! The promises under a signal, a cut line and a long wait: a real worker process, a real Redis, a real Laravel. Never
+//! kills a worker: that is in `faults/killed.rs`, for every framework.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,6 @@ use crate::support::laravel::App;
 use crate::support::process::{Running, wait_until};
 use crate::support::proxy::{Fault, Proxy, When};
 use crate::support::redis::Redis;
-use crate::support::snapshot::shift;
 
 fn start(app: &App, flags: &[&str]) -> Running {
     Running::start(handover(app, flags))
@@ -28,66 +28,6 @@ fn counted(app: &App) -> BTreeMap<String, usize> {
 
 fn started(app: &App, attempt: u32) -> usize {
     app.trace().iter().filter(|line| line.ends_with(&format!("attempt {attempt} waits"))).count()
-}
-
-/// Fifty jobs are running when their worker is killed.
-fn killed_with_fifty_running(redis: &Redis, tries: u32) -> App {
-    let app = App::new(redis);
-    app.push(&json!([{"job": "WaitsForGate", "args": ["g-%i"], "count": 50, "with": {"tries": tries}}]));
-    let worker = start(&app, &["--concurrency=50"]);
-    wait_until("fifty jobs run", || started(&app, 1) == 50);
-    worker.signal("KILL");
-    assert_eq!(worker.finish().code, 128 + 9);
-    assert_eq!(length(redis, "ZCARD", &app.key("queues:default:reserved")), 50);
-    (0..50).for_each(|n| app.open_gate(&format!("g-{n}")));
-    shift(redis, 200);
-    app
-}
-
-#[test]
-fn a_killed_worker_loses_none_of_fifty_jobs() {
-    let redis = Redis::start();
-    let app = killed_with_fifty_running(&redis, 3);
-    let end = start(&app, &["--stop-when-empty", "--concurrency=50"]).finish();
-    assert_eq!(end.code, 0, "{}", end.stderr);
-    let counts = counted(&app);
-    for n in 0..50 {
-        assert_eq!(counts.get(&format!("WaitsForGate g-{n} attempt 2 passes")), Some(&1));
-    }
-    assert_eq!(app.failed_rows().len(), 0);
-    assert_eq!(length(&redis, "ZCARD", &app.key("queues:default:reserved")), 0);
-}
-
-#[test]
-fn after_a_kill_jobs_with_one_try_get_phps_row() {
-    let redis = Redis::start();
-    let app = killed_with_fifty_running(&redis, 1);
-    let end = start(&app, &["--stop-when-empty", "--concurrency=50"]).finish();
-    assert_eq!(end.code, 0, "{}", end.stderr);
-    let rows = app.failed_rows();
-    assert_eq!(rows.len(), 50);
-    let text = "Illuminate\\Queue\\MaxAttemptsExceededException: App\\Jobs\\WaitsForGate has been attempted too many times";
-    assert!(rows.iter().all(|row| row["exception"].as_str().unwrap().starts_with(text)), "{}", rows[0]);
-    assert_eq!(app.trace().iter().filter(|line| line.ends_with("passes")).count(), 0);
-}
-
-#[test]
-fn sigterm_with_grace_hands_unfinished_jobs_back_in_their_first_order() {
-    let redis = Redis::start();
-    let app = App::new(&redis);
-    app.push(&json!([{"job": "WaitsForGate", "args": ["g-%i"], "count": 12}]));
-    let list = app.key("queues:default");
-    let before: Vec<Vec<u8>> = redis.query(&["LRANGE", &list, "0", "-1"]);
-    let worker = start(&app, &["--concurrency=10", "--grace=1"]);
-    wait_until("ten jobs run", || started(&app, 1) == 10);
-    worker.signal("TERM");
-    let end = worker.finish();
-    assert_eq!(end.code, 0, "{}", end.stderr);
-    let after: Vec<Vec<u8>> = redis.query(&["LRANGE", &list, "0", "-1"]);
-    assert!(before == after, "popped bytes, first order");
-    assert_eq!(length(&redis, "LLEN", &format!("{list}:notify")), 12);
-    assert_eq!(length(&redis, "ZCARD", &format!("{list}:reserved")), 0);
-    assert!(!end.stderr.contains("dropped unsettled"), "{}", end.stderr);
 }
 
 #[test]

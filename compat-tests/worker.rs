@@ -8,7 +8,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use handover::clock::Clock;
+use handover::config::{Config, Low};
 use handover::events::Event;
+use handover::failed::{CacheLock, FileStore};
 use handover::{Context, Dispatch, Exception, Job, Outcome, Worker};
 use redis::AsyncConnectionConfig;
 use serde::Deserialize;
@@ -79,6 +81,11 @@ struct Counted {
     name: String,
     tally: String,
     seconds: f64,
+    /// How often it goes back before it ends: it throws, or is released at once.
+    #[serde(default)]
+    times: i64,
+    #[serde(default)]
+    throws: bool,
 }
 
 /// One entry in the tally, over a connection kept for all jobs of this process.
@@ -98,12 +105,18 @@ async fn tell(tally: &str, job: &str, what: &str) -> Result<(), Exception> {
     Ok(redis::cmd("RPUSH").arg(job).arg(entry).exec_async(&mut connection).await?)
 }
 
-async fn counted(job: Counted) -> Result<(), Exception> {
+async fn counted(job: Counted, ctx: Context) -> Result<Outcome, Exception> {
     tell(&job.tally, &job.name, "starts").await?;
     if job.seconds > 0.0 {
         tokio::time::sleep(Duration::from_secs_f64(job.seconds)).await;
     }
-    tell(&job.tally, &job.name, "ends").await
+    if ctx.job().attempts <= job.times {
+        tell(&job.tally, &job.name, "returns").await?;
+        return if job.throws { Err(boom("not yet")) } else { Ok(Outcome::Released(Duration::ZERO)) };
+    }
+    tell(&job.tally, &job.name, "ends").await?;
+    // A string job of think-queue deletes itself.
+    Ok(Outcome::Deleted)
 }
 
 fn trace(line: &str) {
@@ -114,7 +127,7 @@ fn trace(line: &str) {
 }
 
 fn short(job: &Job) -> String {
-    let class = job.name();
+    let class = job.payload.class().unwrap_or(job.name());
     class.rsplit('\\').next().unwrap_or(class).to_owned()
 }
 
@@ -269,23 +282,42 @@ fn with_handlers(worker: Worker) -> Worker {
             ran(&ctx, &job.name, "");
             std::mem::forget(vec![1_u8; job.megabytes << 20]);
         })
-        .handle("App\\Jobs\\Counted", async |job: Counted, _: Context| counted(job).await)
-        .handle("Counted", async |job: Counted, _: Context| counted(job).await)
-        .handle("App\\Job\\Counted", async |job: Counted, _: Context| counted(job).await)
-        .handle("app\\job\\Counted", async |job: Counted, _: Context| {
-            counted(job).await?;
-            Ok::<_, Exception>(Outcome::Deleted)
-        })
+        .handle("App\\Jobs\\Counted", counted)
+        .handle("Counted", counted)
+        .handle("app\\job\\Counted", counted)
+        .handle("App\\Job\\Counted", counted)
         .handle("Noop", async |_: serde_json::Value, _: Context| {})
         .handle("App\\Legacy", legacy)
 }
 
+/// The worker of the command line. Without an app there is nobody to say how short `retry_after` is but a test.
+fn of_the_command_line() -> Result<Worker, Exception> {
+    let Some(seconds) = std::env::var("RETRY_AFTER").ok().and_then(|text| text.parse().ok()) else {
+        return Worker::from_args();
+    };
+    handover::telemetry::log_to_stderr();
+    let mut low = Low::default();
+    for flag in std::env::args().skip(1) {
+        let flag = flag.trim_start_matches("--");
+        let (name, value) = flag.split_once('=').unwrap_or((flag, "1"));
+        low.flag(name, value);
+    }
+    let mut config = Config::from_low(&low)?;
+    config.options.retry_after = seconds;
+    Worker::from_config(&config)
+}
+
 #[tokio::main]
 async fn main() -> handover::Result<ExitCode> {
-    let mut worker = with_handlers(Worker::from_args()?);
+    let mut worker = with_handlers(of_the_command_line()?);
     // A host whose clock is wrong by so many seconds.
     if let Some(shift) = std::env::var("CLOCK_SHIFT").ok().and_then(|shift| shift.parse().ok()) {
         worker = worker.clock(Clock::wrong_by(shift));
+    }
+    // Where there is no app to say where failed jobs are kept.
+    if let Some(file) = std::env::var_os("FAILED_FILE").map(PathBuf::from) {
+        let lock = CacheLock { folder: file.with_extension("locks"), prefixed: true };
+        worker = worker.failed_jobs(FileStore::new(file, 10_000, lock, chrono_tz::UTC));
     }
     Ok(worker.run().await?.exit_code())
 }

@@ -6,7 +6,7 @@ mod scene;
 
 use std::thread;
 
-use handover::dialect::{Dialect, Laravel, Think};
+use handover::dialect::{Dialect, Hyperf, Laravel, Think};
 
 use self::scene::{Arrival, Call, Scene};
 use crate::support::proxy::Fault;
@@ -30,6 +30,7 @@ const EVERY_CALL: [Call; 12] = [
 /// Those after which the jobs still have a run before them.
 const BEFORE_A_RUN: [Call; 7] = [Reserve, Recover, MoveDelayed, MoveExpired, Renew, Release, HandBack];
 
+/// What can happen to a command: each dialect meets it.
 macro_rules! for_every_dialect {
     ($($module:ident: $dialect:expr),* $(,)?) => {$(
         mod $module {
@@ -50,26 +51,6 @@ macro_rules! for_every_dialect {
             }
 
             #[test]
-            fn half_a_command_costs_nothing() {
-                at_each(&dialect(), &EVERY_CALL, Fault::TruncateCommand, Arrival::WhenAllIsDone);
-            }
-
-            #[test]
-            fn half_an_answer_costs_nothing() {
-                at_each(&dialect(), &EVERY_CALL, Fault::TruncateAnswer, Arrival::WhenAllIsDone);
-            }
-
-            #[test]
-            fn a_line_that_swallows_a_command_in_silence_costs_nothing() {
-                at_each(&dialect(), &EVERY_CALL, Fault::HalfOpenBefore, Arrival::WhenAllIsDone);
-            }
-
-            #[test]
-            fn a_line_that_swallows_an_answer_in_silence_costs_nothing() {
-                at_each(&dialect(), &EVERY_CALL, Fault::HalfOpenAfter, Arrival::WhenAllIsDone);
-            }
-
-            #[test]
             fn a_command_that_arrives_when_all_is_done_touches_nobody_elses_job() {
                 at_each(&dialect(), &EVERY_CALL, Fault::Late, Arrival::WhenAllIsDone);
             }
@@ -86,7 +67,33 @@ for_every_dialect!(
     laravel: Laravel::new(""),
     think: Think::new(""),
     think_before_3: Think::new("").version((1, 1, 6)),
+    hyperf: Hyperf::new(""),
 );
+
+/// How the worker comes to know of it, which is no matter of the dialect.
+fn in_laravels(fault: Fault) {
+    at_each(&Laravel::new("").into(), &EVERY_CALL, fault, Arrival::WhenAllIsDone);
+}
+
+#[test]
+fn half_a_command_costs_nothing() {
+    in_laravels(Fault::TruncateCommand);
+}
+
+#[test]
+fn half_an_answer_costs_nothing() {
+    in_laravels(Fault::TruncateAnswer);
+}
+
+#[test]
+fn a_line_that_swallows_a_command_in_silence_costs_nothing() {
+    in_laravels(Fault::HalfOpenBefore);
+}
+
+#[test]
+fn a_line_that_swallows_an_answer_in_silence_costs_nothing() {
+    in_laravels(Fault::HalfOpenAfter);
+}
 
 /// All at once, each with a Redis of its own: a silent line takes as long as a call may take.
 fn at_each(dialect: &Dialect, calls: &[Call], fault: Fault, arrival: Arrival) {

@@ -3,6 +3,8 @@
 mod acl;
 mod addresses;
 mod apart;
+mod beside;
+mod between;
 mod clock;
 mod cluster;
 mod cuts;
@@ -13,6 +15,7 @@ mod flow;
 mod flushed;
 mod full;
 mod health;
+mod killed;
 mod leaving;
 mod readonly;
 mod restarted;

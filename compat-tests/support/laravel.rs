@@ -66,6 +66,11 @@ impl App {
         self.set_file(".env", &lines.collect::<String>());
     }
 
+    /// The application's directory.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// A path within the application.
     pub fn path(&self, relative: &str) -> PathBuf {
         self.dir.path().join(relative)

@@ -8,15 +8,18 @@ pub mod compare;
 pub mod database;
 pub mod differential;
 pub mod laravel;
+pub mod original;
 pub mod ports;
 pub mod process;
 pub mod proxy;
 pub mod recording;
 pub mod redis;
 pub mod sentinel;
+pub mod site;
 pub mod snapshot;
 pub mod tally;
 pub mod tls;
+pub mod wire;
 
 mod own_tests;
 

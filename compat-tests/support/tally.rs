@@ -22,8 +22,16 @@ pub struct Entry {
     /// `rust` or `php`.
     pub by: String,
     pub pid: u32,
-    /// Else it ended.
-    pub started: bool,
+    pub what: What,
+}
+
+/// What a job says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    Starts,
+    /// It is about to be released, or to throw.
+    Returns,
+    Ends,
 }
 
 /// What became of every job that was pushed. Holds names only of what is not as it should be, so that a million jobs
@@ -64,6 +72,11 @@ impl Tally {
         self.redis.socket().display().to_string()
     }
 
+    /// A connection for who writes entries from within a test.
+    pub fn connect(&self) -> Connection {
+        self.redis.connect(0)
+    }
+
     /// Sends its server a signal: while it is stopped ("STOP", "CONT"), whoever starts a job stands still in it.
     pub fn signal(&self, name: &str) {
         self.redis.signal(name);
@@ -89,6 +102,12 @@ impl Tally {
         self.redis.query(&["DBSIZE"])
     }
 
+    /// What each of these jobs has written, in their order.
+    pub fn histories(&self, names: &[String]) -> Vec<Vec<Entry>> {
+        let mut connection = self.redis.connect(0);
+        names.chunks(PORTION).flat_map(|names| entries(&mut connection, names)).collect()
+    }
+
     /// Holds what ran against what was pushed, a portion at a time.
     pub fn account(&self, pushed: impl IntoIterator<Item = String, IntoIter: Clone>) -> Account {
         let pushed = pushed.into_iter();
@@ -112,13 +131,14 @@ impl Tally {
 
 impl Account {
     fn add(&mut self, name: String, entries: Vec<Entry>) {
-        let starts = entries.iter().filter(|entry| entry.started).count();
+        let count = |what| entries.iter().filter(|entry| entry.what == what).count();
+        let (starts, ends) = (count(What::Starts), count(What::Ends));
         self.pushed += 1;
         self.started += usize::from(starts > 0);
-        for start in entries.iter().filter(|entry| entry.started) {
+        for start in entries.iter().filter(|entry| entry.what == What::Starts) {
             *self.starts.entry(start.pid).or_default() += 1;
         }
-        match entries.len() - starts {
+        match ends {
             0 => drop(self.lost.insert(name.clone())),
             1 => self.done += 1,
             _ => drop(self.ended_twice.insert(name.clone())),
@@ -132,7 +152,7 @@ impl Account {
     /// in processes of this list.
     pub fn repeated_without_cause(&self, killed: &BTreeSet<u32>) -> BTreeMap<&str, &[Entry]> {
         let unexplained = self.repeated.iter().filter(|(_, entries)| {
-            let starts: Vec<&Entry> = entries.iter().filter(|entry| entry.started).collect();
+            let starts: Vec<&Entry> = entries.iter().filter(|entry| entry.what == What::Starts).collect();
             !starts[..starts.len() - 1].iter().all(|start| killed.contains(&start.pid))
         });
         unexplained.map(|(name, entries)| (name.as_str(), entries.as_slice())).collect()
@@ -171,7 +191,13 @@ fn parsed(lines: &[String]) -> Vec<Entry> {
     let entry = |line: &String| {
         let mut words = line.split(':');
         let (by, pid, what) = (words.next()?, words.next()?, words.next()?);
-        Some(Entry { by: by.to_owned(), pid: pid.parse().ok()?, started: what == "starts" })
+        let what = match what {
+            "starts" => What::Starts,
+            "returns" => What::Returns,
+            "ends" => What::Ends,
+            _ => return None,
+        };
+        Some(Entry { by: by.to_owned(), pid: pid.parse().ok()?, what })
     };
     lines.iter().map(|line| entry(line).unwrap_or_else(|| panic!("a tally's line: {line:?}"))).collect()
 }

@@ -156,8 +156,8 @@ fn name(payload: &Payload) -> String {
 /// A job's public properties, or the arguments of a call, as JSON.
 fn properties(payload: &Payload) -> String {
     let job = payload.command().and_then(|command| command.value().ok());
-    let json = match (payload.arguments(), job) {
-        (Some(arguments), _) => arguments.ok().and_then(|arguments| arguments.to_json().ok()),
+    let json = match (payload.data().filter(|_| payload.is_call()), job) {
+        (Some(arguments), _) => serde_json::from_str(arguments.get()).ok(),
         (None, Some(job)) => job.to_json().ok().map(|json| match (json, job.as_object()) {
             (Value::Object(all), Some(object)) => {
                 all.into_iter().filter(|(name, _)| object.public(name).is_some()).collect()

@@ -10,7 +10,7 @@ use handover::dialect::{Counting, Dialect, Keys};
 use handover::events::{Event, Fate};
 use handover::queue::{BoxFuture, Queue, RedisQueue, RedisQueueOptions};
 use handover::redis::Redis as Link;
-use handover::{Context, Exception, Outcome, Worker, WorkerOptions};
+use handover::{Context, Exception, Job, Outcome, Worker, WorkerOptions};
 use tokio::sync::{Barrier, watch};
 
 use crate::faults::rows::Rows;
@@ -163,6 +163,7 @@ impl Scene {
     /// Where jobs have to wait for a lease, the lease passes.
     async fn work_until_all_have_ended(self: &Arc<Scene>) {
         for _ in 0..3 {
+            self.reload();
             let (standing, ended) = (self.standing(), self.ended());
             assert_eq!(standing.len() + ended, self.jobs(), "{ended} ended, the others: {standing:#?}");
             if standing.is_empty() {
@@ -182,7 +183,8 @@ impl Scene {
         }
         let expected: Vec<i64> = match self.call {
             Call::Release => vec![1, 2],
-            Call::MoveExpired => vec![2],
+            // Where it came back by itself, the run that never ended counts.
+            Call::MoveExpired if self.keys.timeout.is_none() => vec![2],
             _ => vec![1],
         };
         assert!(runs.values().all(|runs| *runs == expected), "each run spends one attempt: {runs:#?}");
@@ -196,6 +198,11 @@ impl Scene {
         let expected = if self.fails() { self.payloads() } else { Vec::new() };
         assert_eq!(payloads, expected.iter().map(String::as_bytes).collect::<Vec<_>>(), "{failed:#?}");
         assert!(failed.iter().all(|row| row.exception.starts_with("RuntimeException: boom")), "{failed:#?}");
+        if let Some(list) = &self.keys.failed {
+            let mut members: Vec<String> = self.redis.query(&["LRANGE", list, "0", "-1"]);
+            members.sort_unstable();
+            assert_eq!(members, expected);
+        }
 
         let complaints = self.book.complaints.lock().unwrap();
         assert!(complaints.is_empty(), "{}", complaints.join("\n"));
@@ -206,7 +213,7 @@ impl Scene {
 
     /// The worker has long worked on, and a job of somebody else waits.
     async fn deliver_beside_a_job_that_waits(self: &Arc<Scene>) {
-        let waiting = payload(WAITING, 1, self.first());
+        let waiting = self.payload(WAITING, 1, self.first());
         self.produce(&waiting);
         assert_eq!(self.proxy.held(), 1);
         self.proxy.deliver_late();
@@ -216,7 +223,10 @@ impl Scene {
             expected.push(self.pushed(&self.payloads()[0]));
             once.insert("job-0".to_owned(), vec![1]);
         }
-        assert_eq!(self.standing(), expected, "the job that waits is nobody's yet");
+        let mut standing = self.standing();
+        standing.sort();
+        expected.sort();
+        assert_eq!(standing, expected, "the job that waits is nobody's yet");
         self.drain("*").await;
         assert_eq!(*self.book.runs.lock().unwrap(), once);
         assert_eq!(self.standing(), []);
@@ -241,6 +251,11 @@ impl Scene {
         self.book.jobs.load(Ordering::SeqCst)
     }
 
+    /// The reserved bytes carry no more than the attempts before this one.
+    fn counts_at_release(&self) -> bool {
+        self.dialect.counting() == Counting::AtRelease
+    }
+
     fn fails(&self) -> bool {
         matches!(self.call, Call::Confirm | Call::Fail)
     }
@@ -251,13 +266,25 @@ impl Scene {
     }
 
     fn last_attempt(&self) -> i64 {
-        if matches!(self.call, Call::Release | Call::MoveExpired) { 2 } else { 1 }
+        match self.call {
+            Call::Release => 2,
+            Call::MoveExpired if self.keys.timeout.is_none() => 2,
+            _ => 1,
+        }
     }
 
     /// None has an attempt to spare: one spent for nothing would end it as attempted too often.
     fn payloads(&self) -> Vec<String> {
-        let before = if self.call == Call::MoveExpired { 1 } else { self.first() };
-        (0..JOBS).map(|n| payload(&format!("job-{n}"), self.last_attempt(), before)).collect()
+        let again = self.call == Call::MoveExpired && self.keys.timeout.is_none();
+        let before = if again { 1 } else { self.first() };
+        (0..JOBS).map(|n| self.payload(&format!("job-{n}"), self.last_attempt(), before)).collect()
+    }
+
+    fn payload(&self, uuid: &str, tries: i64, attempts: i64) -> String {
+        match self.dialect.counting() {
+            Counting::AtReserve | Counting::AtReturn => payload(uuid, tries, attempts),
+            Counting::AtRelease => message(uuid, tries, attempts),
+        }
     }
 
     /// How many jobs a worker has said to have ended for good.
@@ -275,7 +302,16 @@ impl Scene {
 
     fn put_without_wake_up(&self, payload: &str) {
         self.book.jobs.fetch_add(1, Ordering::SeqCst);
-        let _: i64 = self.redis.query(&["RPUSH", &self.keys.ready, payload]);
+        let push = if self.counts_at_release() { "LPUSH" } else { "RPUSH" };
+        let _: i64 = self.redis.query(&[push, &self.keys.ready, payload]);
+    }
+
+    /// What does not come back by itself is brought back by an operator.
+    fn reload(&self) {
+        let Some(timeout) = &self.keys.timeout else { return };
+        for _ in 0..JOBS {
+            let _: Option<String> = self.redis.query(&["RPOPLPUSH", timeout, &self.keys.ready]);
+        }
     }
 
     fn put(&self, key: &str, at: i64, payload: &str) {
@@ -289,7 +325,7 @@ impl Scene {
         (key.clone(), payload.to_owned())
     }
 
-    /// Key and payload of every job in Redis, in order.
+    /// Key and payload of every job in Redis that has not failed, in order.
     fn standing(&self) -> Vec<(String, String)> {
         self.scored().into_iter().map(|(key, payload, _)| (key, payload)).collect()
     }
@@ -299,7 +335,9 @@ impl Scene {
         let mut found = Vec::new();
         for ((_, key), value) in snapshot::keys(&self.redis) {
             let members = match value.value {
-                Stored::List(items) if Some(&key) != self.keys.notify.as_ref() => {
+                Stored::List(items)
+                    if ![&self.keys.notify, &self.keys.failed].contains(&&Some(key.clone())) =>
+                {
                     items.into_iter().map(|item| (item, 0.0)).collect()
                 }
                 Stored::Zset(members) => members,
@@ -329,7 +367,7 @@ impl Scene {
 
     async fn run(self: Arc<Scene>, context: Context) -> Outcome {
         let job = context.job();
-        let uuid = job.payload.uuid().expect("a uuid");
+        let uuid = uuid_of(job);
         self.book.runs.lock().unwrap().entry(uuid.clone()).or_default().push(job.attempts);
         if uuid == WAITING {
             return Outcome::Deleted;
@@ -359,7 +397,7 @@ impl Scene {
     fn deliver_beside_jobs_that_run(&self) {
         let before = self.running();
         // No wake-up comes with it, so that the late command finds it there.
-        self.put_without_wake_up(&payload(WAITING, 1, self.first()));
+        self.put_without_wake_up(&self.payload(WAITING, 1, self.first()));
         self.proxy.deliver_late();
         let after = self.running();
         // The worker itself may renew meanwhile.
@@ -372,7 +410,7 @@ impl Scene {
 
     /// Payload and lease of each job that runs, but for the one that waited.
     fn running(&self) -> Vec<(String, f64)> {
-        let waiting = payload(WAITING, 1, 1);
+        let waiting = self.payload(WAITING, 1, if self.counts_at_release() { 0 } else { 1 });
         let reserved = self
             .scored()
             .into_iter()
@@ -386,7 +424,7 @@ impl Scene {
         match event {
             Event::Renewed { .. } => drop(self.book.renewed.send_replace(true)),
             Event::Processed { job, fate: Fate::Deleted, .. } | Event::Failed { job, .. } => {
-                let uuid = job.payload.uuid().expect("a uuid");
+                let uuid = uuid_of(job);
                 *self.book.ends.lock().unwrap().entry(uuid).or_default() += 1;
             }
             Event::LeaseLost { .. } | Event::LeftReserved { .. } | Event::Quarantined { .. } => {
@@ -405,4 +443,20 @@ fn payload(uuid: &str, tries: i64, attempts: i64) -> String {
     format!(
         r#"{{"uuid":"{uuid}","displayName":"Job","job":"Illuminate\\Queue\\CallQueuedHandler@call","maxTries":{tries},"data":[],"attempts":{attempts}}}"#
     )
+}
+
+/// The same as a message of Hyperf, which counts the runs after the first.
+fn message(uuid: &str, tries: i64, attempts: i64) -> String {
+    let (length, more) = (uuid.len(), tries - 1);
+    let job = format!(
+        "O:9:\"App\\Job\\A\":2:{{s:11:\"maxAttempts\";i:{more};s:4:\"uuid\";s:{length}:\"{uuid}\";}}"
+    );
+    format!("O:28:\"Hyperf\\AsyncQueue\\JobMessage\":2:{{s:3:\"job\";{job}s:8:\"attempts\";i:{attempts};}}")
+}
+
+fn uuid_of(job: &Job) -> String {
+    job.payload.uuid().unwrap_or_else(|| {
+        let command = job.payload.command().expect("an object").value().expect("a readable one");
+        command.get("uuid").and_then(|uuid| uuid.as_str()).expect("a uuid").to_owned()
+    })
 }
