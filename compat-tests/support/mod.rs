@@ -13,6 +13,7 @@ pub mod process;
 pub mod proxy;
 pub mod redis;
 pub mod sentinel;
+pub mod skeleton;
 pub mod snapshot;
 pub mod tally;
 pub mod tls;
