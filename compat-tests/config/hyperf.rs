@@ -46,6 +46,19 @@ fn a_pool_s_section_says_channel_retries_time_and_how_many_at_once() {
 }
 
 #[test]
+fn what_is_doubtful_is_told_in_hyperf_s_words() {
+    let app = Skeleton::of("hyperf");
+    let (config, _) = app.said(&[("timeout", "600")]);
+    assert!(config.doubts().is_empty() && config.warnings.is_empty(), "{:?}", config.doubts());
+    app.edit("config/autoload/async_queue.php", "'handle_timeout' => 20", "'handle_timeout' => 5");
+    let [warning] = &app.said(&[]).0.warnings[..] else { panic!("one warning") };
+    assert!(
+        warning.contains("5 s long (handle_timeout of [default]") && warning.contains("timeout list"),
+        "{warning}"
+    );
+}
+
+#[test]
 fn the_installed_version_is_found_unless_one_is_named() {
     let app = Skeleton::of("hyperf");
     assert_eq!(hyperf(&app.said(&[]).0).version, (3, 2, 4));

@@ -323,6 +323,16 @@ async fn a_worker_of_an_older_app_works_its_job() {
 }
 
 #[test]
+fn a_timeout_that_is_not_below_what_a_reservation_lasts_is_told_in_the_version_s_words() {
+    let five = Skeleton::of("think/5.1");
+    assert_eq!(five.said(&[]).0.doubts(), Vec::<String>::new());
+    let doubts = five.said(&[("timeout", "90")]).0.doubts().join("");
+    assert!(doubts.contains("(90 s) is not below the expire of [redis] (90 s)"), "{doubts}");
+    let doubts = Skeleton::of("think/6").said(&[]).0.doubts().join("");
+    assert!(doubts.contains("(60 s) is not below the retry_after of [redis] (60 s)"), "{doubts}");
+}
+
+#[test]
 fn doctor_finds_nothing_wrong_in_a_sound_app() {
     let redis = Redis::start();
     let app = on(&redis, "think/6", "config/queue.php");
