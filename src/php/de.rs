@@ -14,6 +14,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Expected, Visit
 
 use self::inside::Inside;
 use super::error::{Error, describe};
+use super::model::is_model;
 use super::name::{Name, text};
 use super::object::class_named;
 use super::slots::{Lost, Slots};
@@ -192,6 +193,9 @@ impl<'de, 'p> Reader<'de, 'p> {
         let Some(name) = class_named(name).filter(|name| !class.eq_ignore_ascii_case(name.as_bytes())) else {
             return Ok(());
         };
+        if is_model(name.as_bytes()) && is_model(class) {
+            return Ok(());
+        }
         Err(Error::mismatch(format!("expected {what} {name}, found {}", describe(self.value))))
     }
 }

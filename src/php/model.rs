@@ -1,16 +1,28 @@
-//! `Model`: what Laravel's `SerializesModels` leaves in a job in the place of an Eloquent model or
+//! `Model`: what Laravel's `SerializesModels`, or Hyperf's queue, leaves in a job in the place of a model or
 //! collection.
 //!
 //! Owns the shape of the identifier. Never loads the model: that is the handler's query. Counterpart in PHP:
-//! `Illuminate\Contracts\Database\ModelIdentifier`.
+//! `Illuminate\Contracts\Database\ModelIdentifier`, Hyperf's `ModelMeta` and `CollectionMeta`.
 
 use std::fmt;
 
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-/// Which model (or models) a job was dispatched with. Reads only objects of PHP's `ModelIdentifier`, and becomes
-/// one in [`to_value`](super::to_value).
+/// The classes that stand for a model. Hyperf's know no more than a class and `key` or `keys`.
+const CLASSES: [&str; 3] = [
+    "Illuminate\\Contracts\\Database\\ModelIdentifier",
+    "Hyperf\\Database\\Model\\ModelMeta",
+    "Hyperf\\Database\\Model\\CollectionMeta",
+];
+
+/// Does an object of that class stand for a model?
+pub(super) fn is_model(class: &[u8]) -> bool {
+    CLASSES.iter().any(|known| class.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// Which model (or models) a job was dispatched with. Reads only objects of Laravel's `ModelIdentifier` and of Hyperf's
+/// `ModelMeta` and `CollectionMeta`, and becomes the first in [`to_value`](super::to_value).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename = "Illuminate\\Contracts\\Database\\ModelIdentifier")]
 pub struct Model {
@@ -18,6 +30,7 @@ pub struct Model {
     /// `None` for an empty collection.
     pub class: Option<String>,
     /// The primary key; of a collection, a list of them.
+    #[serde(alias = "key", alias = "keys")]
     pub id: ModelId,
     /// Relations that were loaded, to be loaded again. Absent before Laravel 5.6.
     #[serde(default)]
@@ -206,6 +219,36 @@ mod tests {
             s:10:\"connection\";N;}";
         let model: Model = from_bytes(bytes).unwrap();
         assert_eq!((model.class, model.id, model.relations.len()), (None, ModelId::List(vec![]), 0));
+    }
+
+    #[test]
+    fn row_27_a_model_of_hyperf_in_either_order_of_its_keys() {
+        for (bytes, class, id) in [
+            (
+                "O:31:\"Hyperf\\Database\\Model\\ModelMeta\":2:{s:5:\"class\";s:14:\"App\\Model\\User\";s:3:\"key\";i:42;}",
+                Some("App\\Model\\User"),
+                ModelId::Int(42),
+            ),
+            (
+                "O:31:\"Hyperf\\Database\\Model\\ModelMeta\":2:{s:3:\"key\";i:42;s:5:\"class\";s:14:\"App\\Model\\User\";}",
+                Some("App\\Model\\User"),
+                ModelId::Int(42),
+            ),
+            (
+                "O:36:\"Hyperf\\Database\\Model\\CollectionMeta\":2:{s:5:\"class\";N;s:4:\"keys\";a:0:{}}",
+                None,
+                ModelId::List(vec![]),
+            ),
+        ] {
+            let model: Model = from_bytes(bytes.as_bytes()).unwrap();
+            assert_eq!((model.class.as_deref(), &model.id), (class, &id));
+            let json = crate::php::parse(bytes.as_bytes()).unwrap().to_json().unwrap();
+            let id = if id == ModelId::Int(42) { serde_json::json!(42) } else { serde_json::json!([]) };
+            assert_eq!(
+                json,
+                serde_json::json!({"$model": class, "id": id, "relations": [], "connection": null})
+            );
+        }
     }
 
     #[test]

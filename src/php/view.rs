@@ -12,6 +12,7 @@ use serde_json::{Map, Value as Json, json};
 use super::array::Array;
 use super::date::rfc3339;
 use super::error::Error;
+use super::model::is_model;
 use super::name::Name;
 use super::object::Object;
 use super::slots::{Slots, weights};
@@ -36,7 +37,7 @@ impl Value {
     /// | string | string if it is UTF-8, else `{"$base64": "..."}` |
     /// | array | array if its keys are 0, 1, 2, ..., an empty one too; else object, in the array's order; of equal keys the last counts |
     /// | object | object: `"$class"`, then its properties by name whatever their visibility; an ancestor's private one gives way to another of its name |
-    /// | model of Eloquent ([`Model`](super::Model)) | `{"$model": class, "id": ..., "relations": [...], "connection": ...}`, and `"collectionClass"` if there is one |
+    /// | model of Eloquent or Hyperf ([`Model`](super::Model)) | `{"$model": class, "id": ..., "relations": [...], "connection": ...}`, and `"collectionClass"` if there is one |
     /// | `DateTime`, `Carbon` and the like | RFC 3339 with microseconds, as `"2026-11-20T10:00:00.000000+01:00"`; an object where the zone is unknown |
     /// | enum case | `{"$enum": class, "case": name}` |
     /// | `C:` object | `{"$class": class, "$data": bytes}` |
@@ -120,7 +121,7 @@ impl<'a> View<'a> {
             }
             Value::Object(object) => match rfc3339(object) {
                 Some(date) => Json::String(date),
-                None if object.is("Illuminate\\Contracts\\Database\\ModelIdentifier") => {
+                None if is_model(object.class()) => {
                     return self.enter(value, model(object), Json::Object(Map::new()));
                 }
                 None => {
@@ -167,12 +168,15 @@ fn named<'a>(members: Vec<(Name<'a>, &'a Value)>) -> VecDeque<(String, &'a Value
     members.into_iter().map(|(name, value)| (key(name), value)).collect()
 }
 
-/// What a model is identified by, in one shape whichever Laravel wrote it.
+/// What a model is identified by, in one shape whichever Laravel or Hyperf wrote it.
 fn model(object: &Object) -> VecDeque<(String, &Value)> {
     let get = |name, default| object.get(name).unwrap_or(default);
     let mut members = VecDeque::from([
         ("$model".to_owned(), get("class", &NULL)),
-        ("id".to_owned(), get("id", &NULL)),
+        (
+            "id".to_owned(),
+            ["id", "key", "keys"].into_iter().find_map(|name| object.get(name)).unwrap_or(&NULL),
+        ),
         ("relations".to_owned(), get("relations", &NOTHING)),
         ("connection".to_owned(), get("connection", &NULL)),
     ]);

@@ -434,4 +434,45 @@ mod tests {
     fn think_row_32_a_job_whose_time_is_up_is_left() {
         assert_eq!(think(THINK_3, "{}", 1, 1, Outcome::TimedOut), "left");
     }
+
+    /// Hyperf's answer to an outcome: seconds until the next attempt, or nothing where the job failed.
+    fn hyperf(max_attempts: i64, spent: i64, backoff: &str, outcome: Outcome) -> Option<i64> {
+        let dialect = crate::dialect::Hyperf::new("");
+        let job = format!("O:1:\"A\":1:{{s:11:\"maxAttempts\";i:{max_attempts};}}");
+        let message = format!(
+            "O:28:\"Hyperf\\AsyncQueue\\JobMessage\":2:{{s:3:\"job\";{job}s:8:\"attempts\";i:{spent};}}"
+        );
+        let payload = dialect.read(message.into()).unwrap();
+        let (rules, options) =
+            (dialect.rules(), WorkerOptions { backoff: backoff.to_owned(), ..Default::default() });
+        let limits = Limits::of(&payload, &options, &rules);
+        let attempts = spent + 1;
+        assert_eq!(exceeded_before(&limits, attempts, NOW, "A", &rules), None, "whatever is there runs");
+        let attempt =
+            Attempt { attempts, name: "A", now: NOW, retry_at: NOW, goes_on: false, is_string_job: false };
+        match decide(outcome, &limits, attempt, &options, &rules).expect("nothing is left") {
+            Settlement::Release { at } => Some(at - NOW),
+            Settlement::Fail(_) => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn hyperf_rows_10_to_13_and_31_a_job_has_as_many_retries_as_it_says_and_one_run_at_least() {
+        for (max_attempts, spent, expected) in
+            [(0, 0, None), (2, 0, Some(5)), (2, 1, Some(5)), (2, 2, None), (2, 7, None)]
+        {
+            assert_eq!(hyperf(max_attempts, spent, "5", threw("E")), expected, "{max_attempts} {spent}");
+        }
+        for (spent, expected) in [1, 5, 10, 10, 10].into_iter().enumerate() {
+            assert_eq!(hyperf(9, spent as i64, "1,5,10", threw("TypeError")), Some(expected));
+        }
+    }
+
+    #[test]
+    fn hyperf_row_28_a_release_takes_an_attempt_and_fails_the_job_where_none_is_left() {
+        let released = || Outcome::Released(std::time::Duration::from_secs(7));
+        assert_eq!(hyperf(1, 0, "5", released()), Some(7));
+        assert_eq!(hyperf(1, 1, "5", released()), None);
+    }
 }

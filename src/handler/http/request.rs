@@ -7,7 +7,7 @@
 //! | `uuid`, `connection`, `queue` | the payload's uuid (null before Laravel 7), the connection's and the queue's name |
 //! | `attempts`, `maxTries` | the number of this attempt, 1 for the first; how many there are, 0 for no limit |
 //! | `command` | of an object job: the command as [`Value::to_json`](crate::php::Value::to_json) shows it |
-//! | `job`, `data` | of a string job: `Class@method`, and what it was pushed with |
+//! | `job`, `data` | of a string job: `Class@method`, and what it was pushed with; of a method that a message of Hyperf calls, its arguments in a list |
 //! | `meta` | the payload's fields that Laravel itself does not write |
 
 use chrono::{DateTime, SecondsFormat};
@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::endpoint::Target;
 use super::signature;
 use crate::handler::Context;
-use crate::job::{Exception, Job, Payload};
+use crate::job::{Command, Exception, Job, Payload};
 
 /// The request of this attempt, made at this Unix second.
 ///
@@ -127,8 +127,11 @@ fn body(job: &Job, max_tries: i64, now: i64) -> Result<Vec<u8>, Exception> {
     serde_json::to_vec(&body).map_err(Exception::from)
 }
 
-/// The class of the job; of a listener, mailable or notification, which travel in a wrapper of the framework, its own.
+/// The class of the job; of a method that a message calls, that too; of a listener, mailable or notification, which travel in a wrapper of the framework, its own.
 fn kind(payload: &Payload) -> &str {
+    if payload.arguments().is_some() {
+        return payload.name();
+    }
     let class = payload.class().unwrap_or_default();
     let wrapped = class.is_empty() || class.starts_with("Illuminate\\");
     if wrapped && !payload.name().is_empty() { payload.name() } else { class }
@@ -144,8 +147,10 @@ fn id(payload: &Payload) -> String {
         Some(id) if id.len() <= 256 && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'.') => id,
         Some(id) => made(id.as_bytes()),
         None => {
-            let data = payload.data().map_or("", |data| data.get());
-            made(format!("{} {data}", payload.job().unwrap_or_default()).as_bytes())
+            let data = payload.data().map_or("", |data| data.get()).as_bytes();
+            // The data of JSON holds its command; a message of Hyperf has a command alone.
+            let command = payload.command().filter(|_| data.is_empty()).map_or(&b""[..], Command::serialized);
+            made(&[payload.job().unwrap_or_default().as_bytes(), b" ", data, command].concat())
         }
     }
 }
