@@ -1,7 +1,9 @@
 //! The one run of the app's own PHP: what it finds in apps of many shapes, and what is said where it cannot.
 
 mod cached;
+mod hyperf;
 mod recorded;
+mod think;
 mod toml;
 mod unread;
 

@@ -185,7 +185,8 @@ fn sqlite(database: &Path, statements: &[String]) -> Vec<Value> {
     serde_json::from_str(&done.stdout).expect("JSON from sqlite.php")
 }
 
-fn copy_tree(from: &Path, to: &Path) {
+/// All files of a folder, in another.
+pub(super) fn copy_tree(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("a folder") {
         let entry = entry.expect("an entry");

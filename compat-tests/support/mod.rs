@@ -16,6 +16,7 @@ pub mod recording;
 pub mod redis;
 pub mod sentinel;
 pub mod site;
+pub mod skeleton;
 pub mod snapshot;
 pub mod tally;
 pub mod tls;

@@ -81,16 +81,16 @@ fn reaching(command: Command) -> Command {
     command
         .arg(clap::Arg::new("connection").help("The name of the queue connection [default: queue.default]"))
         .arg(option("queue", "QUEUES", "The queues, comma separated [default: the connection's]"))
-        .arg(option("app", "DIR", "The Laravel app [default: this directory]"))
+        .arg(option("app", "DIR", "The app [default: this directory]"))
         .arg(option(
             "dialect",
             "NAME",
-            "Whose jobs these are: laravel, think, think2, think1 or hyperf [default: laravel]",
+            "Whose jobs these are: laravel, think, think2, think1 or hyperf [default: what the app is]",
         ))
         .arg(option(
             "dialect-version",
             "VERSION",
-            "The version of think-queue or async-queue, where it is not the last",
+            "The version of think-queue, async-queue or Laravel [default: what is installed, else the last]",
         ))
         .arg(option("redis", "URL", "The queue's Redis, in place of the app's"))
         .arg(option("prefix", "PREFIX", "The key prefix, in place of the app's"))

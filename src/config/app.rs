@@ -28,7 +28,8 @@ use found::Found;
 /// The app's resolved configuration, as far as a worker needs it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct App {
-    /// The version that decides what is on the wire: Laravel's own, e.g. `8.83.26`, or that of think-queue.
+    /// The version that decides what is on the wire: Laravel's own, e.g. `8.83.26`, or that of think-queue; of async-queue
+    /// empty where nothing tells it.
     pub version: String,
     /// `app.timezone`.
     pub timezone: String,

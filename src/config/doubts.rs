@@ -15,10 +15,11 @@ impl Config {
         let (timeout, retry_after) = (self.options.timeout, self.options.retry_after);
         let connection = &self.connection;
         let setting = dialect::lease_setting(&self.dialect);
-        // What has no timeouts cannot have them too long.
+        // What has no timeouts cannot have them too long; and Hyperf starts no message again by itself.
+        let starts_again = !matches!(self.dialect, Dialect::Hyperf(_));
         let has_timeouts = timeout > 0 || Defaults::of(&self.dialect).timeout > 0;
         let is_late = timeout == 0 || i128::from(timeout) >= i128::from(retry_after);
-        if self.expire_reservations && has_timeouts && is_late {
+        if self.expire_reservations && starts_again && has_timeouts && is_late {
             let timeout = if timeout == 0 { "no limit".to_owned() } else { format!("{timeout} s") };
             doubts.push(format!(
                 "The timeout ({timeout}) is not below the {setting} of [{connection}] ({retry_after} s): a PHP worker \

@@ -87,7 +87,7 @@ pub(super) const OPTIONS: &[Known] = &[
     known(
         "lease",
         Some("SECONDS"),
-        "Length of a reservation, renewed while the job runs [default: the app's retry_after or expire]",
+        "Length of a reservation, renewed while the job runs [default: the app's retry_after, expire or handle_timeout]",
     ),
     known("no-expire", None, "Leave reservations that ran out where they are: think-queue's expire => null"),
     known(
@@ -125,7 +125,7 @@ pub(super) const OPTIONS: &[Known] = &[
          finishes and stops [default: a ThinkPHP app's own; of Laravel's, --php watches]",
     ),
     known("max-payload", Some("BYTES"), "Larger payloads are set aside [default: 134217728]"),
-    known("app", Some("DIR"), "The Laravel or ThinkPHP app [default: this directory]"),
+    known("app", Some("DIR"), "The app, of Laravel, ThinkPHP or Hyperf [default: this directory]"),
     known(
         "config",
         Some("FILE"),

@@ -255,9 +255,15 @@ impl Config {
         let mut warnings: Vec<String> = told.chain(warnings).collect();
         let (lease, setting) = (options.lease_seconds(), dialect::lease_setting(&dialect));
         if lease < 10 {
+            let others = match dialect {
+                Dialect::Laravel(_) | Dialect::Think(_) => {
+                    "PHP workers take a job that runs longer a second time"
+                }
+                Dialect::Hyperf(_) => "Hyperf's consumers put a message that runs longer on the timeout list",
+            };
             warnings.push(format!(
                 "Reservations are {lease} s long ({setting} of [{connection}], or --lease): ours are renewed three times in \
-                 that time, and PHP workers take a job that runs longer a second time. Ten seconds is little already."
+                 that time, and {others}. Ten seconds is little already."
             ));
         }
         let failed = match failed::typed(low, &dialect)? {

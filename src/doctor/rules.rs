@@ -164,9 +164,13 @@ fn consumers(seen: &Seen) -> Vec<String> {
     if !seen.waiting.is_empty() {
         let count = seen.waiting.len();
         let named = seen.waiting.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+        let safe = match seen.dialect {
+            Dialect::Laravel(_) | Dialect::Think(_) => "PHP workers with block_for share queues",
+            Dialect::Hyperf(_) => "Hyperf's consumers share channels",
+        };
         told.push(format!(
-            "{count} other client(s) wait for list elements in this database ({named}). PHP workers with block_for share \
-             queues with Handover safely; anything else that takes jobs loses them. CLIENT LIST tells who they are."
+            "{count} other client(s) wait for list elements in this database ({named}). {safe} with Handover safely; anything \
+             else that takes jobs loses them. CLIENT LIST tells who they are."
         ));
     }
     if !seen.supervisors.is_empty() {
@@ -182,7 +186,7 @@ fn consumers(seen: &Seen) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::Think;
+    use crate::dialect::{Hyperf, Think};
 
     fn sound() -> Seen {
         let keys = ["p_queues:default", "p_queues:default:notify", "p_queues:{other}:reserved"];
@@ -236,7 +240,15 @@ mod tests {
             (Seen { keys: keys(&["q_queues:a", "queues:b"]), ..sound() }, "under the prefix [], [q_]"),
             (Seen { keys: keys(&["p_queues:x:delayed", "p_queues:{x}"]), ..sound() }, "[queues:{x}]"),
             (Seen { queues: queue(10, 121), ..sound() }, "121 wake-up tokens for 10 ready jobs"),
-            (Seen { waiting: vec!["10.0.0.1:5".into()], ..sound() }, "1 other client(s) wait"),
+            (Seen { waiting: vec!["10.0.0.1:5".into()], ..sound() }, "block_for share queues"),
+            (
+                Seen {
+                    waiting: vec!["10.0.0.1:5".into()],
+                    dialect: Dialect::Hyperf(Hyperf::new("p_")),
+                    ..sound()
+                },
+                "1 other client(s) wait for list elements in this database (10.0.0.1:5). Hyperf's consumers",
+            ),
             (
                 Seen { supervisors: vec!["web-abcd:one".into()], ..sound() },
                 "Horizon is at work here (web-abcd:one)",

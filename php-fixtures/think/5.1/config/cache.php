@@ -1,0 +1,3 @@
+<?php
+
+return ['type' => 'complex', 'default' => ['type' => 'file', 'prefix' => 'web'], 'redis' => ['type' => 'redis']];
