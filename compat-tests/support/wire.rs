@@ -76,7 +76,7 @@ impl Wire {
         match self {
             Wire::Laravel => &["--prefix="],
             Wire::Think => &["--dialect=think"],
-            Wire::ThinkBefore3 => &["--dialect=think1", "--dialect-version=1.1.6"],
+            Wire::ThinkBefore3 => &["--dialect=think1", "--dialect-version=1.1.6", "--daemon"],
             Wire::Hyperf => &["--dialect=hyperf"],
         }
     }
