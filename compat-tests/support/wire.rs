@@ -61,6 +61,8 @@ impl Made {
 }
 
 impl Wire {
+    pub const ALL: [Wire; 4] = [Wire::Laravel, Wire::Think, Wire::ThinkBefore3, Wire::Hyperf];
+
     /// As the library is told.
     pub fn dialect(self) -> Dialect {
         match self {

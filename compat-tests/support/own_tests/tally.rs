@@ -27,14 +27,20 @@ fn what_was_lost_unexpected_repeated_or_ended_twice_is_named() {
         ("stranger", &["rust:1:starts", "rust:1:ends"]),
         ("recovered", &["rust:1:starts", "rust:3:starts", "rust:3:ends"]),
         ("twice", &["rust:1:starts", "rust:1:ends", "php:2:starts", "php:2:ends"]),
+        ("released", &["rust:1:starts", "rust:1:returns", "php:2:starts", "php:2:ends"]),
+        ("released for good", &["php:2:starts", "php:2:returns"]),
     ]);
-    let account = tally.account(names(&["fine", "unfinished", "never", "recovered", "twice"]));
-    assert_eq!((account.pushed, account.started, account.done), (5, 4, 2));
-    assert_eq!(Vec::from_iter(&account.lost), ["never", "unfinished"]);
+    let pushed =
+        names(&["fine", "unfinished", "never", "recovered", "twice", "released", "released for good"]);
+    let account = tally.account(pushed.clone());
+    assert_eq!((account.pushed, account.started, account.done), (7, 6, 3));
+    assert_eq!(Vec::from_iter(&account.lost), ["never", "released for good", "unfinished"]);
     assert_eq!(Vec::from_iter(&account.unexpected), ["stranger"]);
-    assert_eq!(Vec::from_iter(account.repeated.keys()), ["recovered", "twice"]);
+    assert_eq!(Vec::from_iter(account.repeated.keys()), ["recovered", "released", "twice"]);
     assert_eq!(Vec::from_iter(&account.ended_twice), ["twice"]);
-    assert_eq!(account.starts.into_iter().collect::<Vec<_>>(), [(1, 3), (2, 2), (3, 1)]);
+    assert_eq!(account.starts.into_iter().collect::<Vec<_>>(), [(1, 4), (2, 4), (3, 1)]);
+    let lengths: Vec<usize> = tally.histories(&pushed).iter().map(Vec::len).collect();
+    assert_eq!(lengths, [2, 1, 0, 3, 4, 4, 2]);
 }
 
 #[test]
