@@ -5,10 +5,12 @@
 
 use std::path::Path;
 
+use super::dialect::Spoken;
 use super::{Config, Error, Low};
 
 /// What may be said of such queues behind a `?`, beside their names.
-const SETTINGS: [&str; 7] = ["app", "backoff", "connection", "lease", "prefix", "timeout", "tries"];
+const SETTINGS: [&str; 9] =
+    ["app", "backoff", "connection", "lease", "namespace", "no-expire", "prefix", "timeout", "tries"];
 
 /// The configurations that `--also` names, separated by white space: a dialect, perhaps `@` and its version, `=`, queues
 /// separated by commas, perhaps `?` and settings joined by `&`. They are on this Redis, unless `app` names an app to read.
@@ -34,7 +36,7 @@ fn connection(typed: &str, redis: &str) -> Result<Config, Error> {
     for setting in settings.split('&').filter(|setting| !setting.is_empty()) {
         let known = setting.split_once('=').filter(|(name, _)| SETTINGS.contains(name));
         let (name, value) = known.ok_or_else(|| {
-            odd("may say app, backoff, connection, lease, prefix, timeout or tries behind its ?, as in think=orders?tries=3")
+            odd("may say app, backoff, connection, lease, namespace, no-expire, prefix, timeout or tries behind its ?, as in think=orders?tries=3")
         })?;
         low.flag(name, value);
     }
@@ -43,7 +45,7 @@ fn connection(typed: &str, redis: &str) -> Result<Config, Error> {
     }
     low.flag("redis", redis);
     // The app in this directory is the worker's own.
-    Config::complete(&low, None, Path::new("."))
+    Config::complete(&low, Spoken::of(&low, None)?, None, Path::new("."))
 }
 
 #[cfg(test)]

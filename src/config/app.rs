@@ -1,5 +1,5 @@
-//! What the app's configuration resolves to, and who says so: the file that `config:cache` left, else the app's own PHP,
-//! else a guess that was asked for.
+//! What the app's configuration resolves to, and who says so: the app's own PHP; of Laravel before it the file that
+//! `config:cache` left, and after it a guess that was asked for.
 //!
 //! Never writes to the app. Counterpart in PHP: the configuration repository after `artisan` has booted.
 
@@ -7,24 +7,28 @@ mod cached;
 mod failed;
 mod found;
 mod guess;
-mod installed;
+mod hyperf;
+pub(super) mod installed;
+mod probe;
 mod redis;
 mod resolve;
+mod think;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Error;
+use super::dialect::{Framework, Version};
 use super::dotenv::Dotenv;
+use super::{Error, RedisUrl};
 use cached::Cached;
 use found::Found;
 
 /// The app's resolved configuration, as far as a worker needs it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct App {
-    /// The framework's version, e.g. `8.83.26`.
+    /// The version that decides what is on the wire: Laravel's own, e.g. `8.83.26`, or that of think-queue.
     pub version: String,
     /// `app.timezone`.
     pub timezone: String,
@@ -36,8 +40,10 @@ pub struct App {
     pub driver: Option<String>,
     /// Its default queue.
     pub queue: String,
-    /// Its `retry_after`; null means 60, or never under Horizon.
+    /// Its `retry_after`, `expire` in think-queue 1 and 2; null means the framework's own default, or what follows.
     pub retry_after: Option<i64>,
+    /// Reservations never run out: `retry_after => null` under Horizon, `expire => null` in think-queue 1 and 2.
+    pub endless: bool,
     /// Its `migration_batch_size`.
     pub migration_batch_size: Option<i64>,
     /// Horizon is installed.
@@ -46,8 +52,16 @@ pub struct App {
     pub horizon_prefix: Option<String>,
     /// Queues whose keys are another queue's (`Queue::forward`, Laravel 13.26 on).
     pub forwards: BTreeMap<String, String>,
+    /// The seconds before another attempt: Hyperf's `retry_seconds`, with commas where they are several.
+    pub backoff: Option<String>,
+    /// The jobs that run at once: Hyperf's `concurrent.limit`.
+    pub concurrency: Option<usize>,
+    /// ThinkPHP's namespace of the app, such as `app`.
+    pub namespace: Option<String>,
     /// The default cache store.
     pub cache: AppCache,
+    /// Where `queue:restart` leaves its word, where we read it ourselves.
+    pub restart: Option<RestartKey>,
     /// Its Redis connection.
     pub redis: Option<AppRedis>,
     /// `queue.failed`.
@@ -65,6 +79,25 @@ pub struct AppCache {
     pub store: String,
     /// Its driver.
     pub driver: String,
+}
+
+/// Where ThinkPHP's `queue:restart` leaves its word, the Unix second in decimal digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RestartKey {
+    /// A string in Redis, which holds the digits.
+    Redis {
+        /// The URL of the cache store's Redis.
+        url: RedisUrl,
+        /// The whole key.
+        key: String,
+    },
+    /// A file: 32 bytes of PHP, then the digits; ThinkPHP 5.0 has them serialized, as `i:1700000000;`.
+    File {
+        /// The file; it need not be there.
+        path: PathBuf,
+    },
+    /// In a cache store that nobody here reads: its driver.
+    Unknown(String),
 }
 
 /// A Redis connection of the app.
@@ -153,20 +186,35 @@ pub(super) struct Reading<'a> {
 }
 
 impl App {
-    /// True where there is an app to read.
-    pub(super) fn is_in(directory: &Path, environment: &[(String, String)], guess: bool) -> bool {
+    /// True where there is a Laravel app to read.
+    pub(super) fn is_laravel(directory: &Path, environment: &[(String, String)], guess: bool) -> bool {
         let holds = |file: &str| directory.join(file).is_file();
         holds("artisan")
             || cached::path(directory, environment).is_file()
             || guess && (holds(".env") || holds("composer.lock"))
     }
 
-    /// The app in this directory, as it would read itself. A cached configuration is taken where it is all that PHP
-    /// would go by; else PHP is asked; where there is none, what there is has to do, with a warning.
+    /// The app in this directory, as it would read itself; `version` is that of its queue, where it is known.
     ///
     /// # Errors
-    /// Where nothing can be read, or what is read is not as Laravel reads it.
+    /// Where nothing can be read, or what is read is not as the framework reads it.
     pub(super) fn read(
+        framework: Framework,
+        version: Option<Version>,
+        directory: &Path,
+        environment: Vec<(String, String)>,
+        reading: Reading<'_>,
+    ) -> Result<Self, Error> {
+        match framework {
+            Framework::Laravel => Self::laravel(directory, environment, reading),
+            Framework::Think => think::read(directory, reading, version),
+            Framework::Hyperf => hyperf::read(directory, environment, reading, version),
+        }
+    }
+
+    /// Laravel's. A cached configuration is taken where it is all that PHP would go by; else PHP is asked; where there is
+    /// none, what there is has to do, with a warning.
+    fn laravel(
         directory: &Path,
         environment: Vec<(String, String)>,
         reading: Reading<'_>,

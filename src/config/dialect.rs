@@ -1,55 +1,64 @@
-//! Which framework's jobs they are, from `--dialect` and `--dialect-version`.
+//! Which framework's jobs they are, and in which version: from `--dialect` and `--dialect-version`, else from what the
+//! app's directory holds.
 //!
-//! Never guesses: without the option it is Laravel. Counterpart in PHP: none; there the installed package decides.
+//! Runs nothing. Counterpart in PHP: none; there the installed package decides.
 
-use super::{Error, Low};
-use crate::dialect::{Dialect, Hyperf, Think};
+use std::path::Path;
 
-/// The framework that was named, in its version; nothing where it is Laravel.
-pub(super) fn named(low: &Low) -> Result<Option<Dialect>, Error> {
-    let dialect = low.get("dialect").unwrap_or("laravel");
-    let last = match dialect {
-        "laravel" => return Ok(None),
-        "think" => (3, 0, 9),
-        "think2" => (2, 0, 4),
-        "think1" => (1, 1, 6),
-        "hyperf" => Hyperf::new("").version,
-        other => return Err(Error::UnknownDialect(other.to_owned())),
-    };
-    let version = match low.get("dialect-version") {
-        None => last,
-        Some(given) => version(given).filter(|version| is_of(dialect, *version, last)).ok_or_else(|| {
-            let (dialect, given) = (dialect.to_owned(), given.to_owned());
-            Error::OddVersion { dialect, such_as: format!("{}.{}.{}", last.0, last.1, last.2), given }
-        })?,
-    };
-    Ok(Some(match dialect {
-        "hyperf" => Hyperf::new("").version(version).into(),
-        _ => Think::new("").version(version).into(),
-    }))
+use super::app::installed;
+use super::{App, Error, Low};
+use crate::dialect::{Dialect, Hyperf, Laravel, Think};
+
+/// Major, minor and patch.
+pub(super) type Version = (u32, u32, u32);
+
+/// Whose queues are worked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framework {
+    Laravel,
+    Think,
+    Hyperf,
 }
 
-/// Two or three numbers, a `v` in front or not. A fourth is a hotfix of Hyperf's 3.1.8, which does as 3.1.9 does.
-fn version(given: &str) -> Option<(u32, u32, u32)> {
-    let parts: Option<Vec<u32>> =
-        given.trim_start_matches('v').split('.').map(|part| part.parse().ok()).collect();
-    match parts?[..] {
-        [3, 1, 8, 1] => Some((3, 1, 9)),
-        [major, minor, patch] => Some((major, minor, patch)),
-        [major, minor] => Some((major, minor, 0)),
-        _ => None,
+impl Framework {
+    /// The file by which an app of it is known.
+    pub(super) fn file(self) -> &'static str {
+        match self {
+            Framework::Laravel => "artisan",
+            Framework::Think => "think",
+            Framework::Hyperf => "bin/hyperf.php",
+        }
+    }
+
+    /// The package whose version decides what is on the wire.
+    fn package(self) -> &'static str {
+        match self {
+            Framework::Laravel => "laravel/framework",
+            Framework::Think => "topthink/think-queue",
+            Framework::Hyperf => "hyperf/async-queue",
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Framework::Laravel => "Laravel",
+            Framework::Think => "ThinkPHP",
+            Framework::Hyperf => "Hyperf",
+        }
     }
 }
 
-/// Hyperf's dialect is all of its versions, any other one line.
-fn is_of(dialect: &str, version: (u32, u32, u32), last: (u32, u32, u32)) -> bool {
-    match dialect {
-        "hyperf" => (1..=last.0).contains(&version.0),
-        _ => version.0 == last.0,
-    }
+/// What is known before the app was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spoken {
+    pub(super) framework: Framework,
+    /// The version of its queue, where it was named or a file tells it.
+    pub(super) version: Option<Version>,
+    /// The last version of the line that was named.
+    last: Version,
 }
 
-/// What holds where nobody says otherwise.
+/// What a worker does where neither a flag nor the app says anything.
 pub(super) struct Defaults {
     pub(super) tries: i64,
     /// Seconds; 0 is as long as it likes.
@@ -61,24 +70,111 @@ pub(super) struct Defaults {
     pub(super) queue: &'static str,
 }
 
+impl Spoken {
+    /// What was named, else what is in the app's directory; Laravel where nothing is.
+    ///
+    /// # Errors
+    /// Where the dialect is none, or the version is none of its.
+    pub(super) fn of(low: &Low, directory: Option<&Path>) -> Result<Spoken, Error> {
+        let named = low.get("dialect");
+        let holds = |framework: Framework| directory.is_some_and(|at| at.join(framework.file()).is_file());
+        let frameworks = [Framework::Laravel, Framework::Think, Framework::Hyperf];
+        let found =
+            || frameworks.into_iter().find(|framework| holds(*framework)).unwrap_or(Framework::Laravel);
+        let (framework, last) = match named {
+            Some("laravel") => (Framework::Laravel, (13, 26, 0)),
+            Some("think") => (Framework::Think, Think::new("").version),
+            Some("think2") => (Framework::Think, (2, 0, 4)),
+            Some("think1") => (Framework::Think, (1, 1, 6)),
+            Some("hyperf") => (Framework::Hyperf, Hyperf::new("").version),
+            Some(other) => return Err(Error::UnknownDialect(other.to_owned())),
+            None => match found() {
+                Framework::Laravel => (Framework::Laravel, (13, 26, 0)),
+                Framework::Think => (Framework::Think, Think::new("").version),
+                Framework::Hyperf => (Framework::Hyperf, Hyperf::new("").version),
+            },
+        };
+        let of_line = |version: &Version| match framework {
+            Framework::Laravel => version.0 >= 5,
+            Framework::Think if named.is_some() => version.0 == last.0,
+            Framework::Think | Framework::Hyperf => (1..=last.0).contains(&version.0),
+        };
+        let typed = low.get("dialect-version").map(|given| {
+            parsed(given).filter(of_line).ok_or_else(|| Error::OddVersion {
+                package: framework.package(),
+                such_as: format!("{}.{}.{}", last.0, last.1, last.2),
+                given: given.to_owned(),
+            })
+        });
+        // Laravel itself says its version, whatever the files of Composer say.
+        let installed = || match framework {
+            Framework::Laravel => None,
+            other => parsed(&installed::package(directory?, other.package())?),
+        };
+        let version = match typed {
+            Some(typed) => Some(typed?),
+            None => {
+                installed().filter(of_line).or(named.filter(|_| framework == Framework::Think).map(|_| last))
+            }
+        };
+        Ok(Spoken { framework, version, last })
+    }
+
+    /// The wire: what was named goes before what the app says.
+    pub(super) fn dialect(self, low: &Low, app: Option<&App>, prefix: String, cluster: bool) -> Dialect {
+        let version = self.version.or(app.and_then(|app| parsed(&app.version))).unwrap_or(self.last);
+        match self.framework {
+            Framework::Laravel => {
+                let forwards = app.map(|app| app.forwards.clone()).unwrap_or_default();
+                Dialect::Laravel(Laravel { prefix, version: (version.0, version.1), cluster, forwards })
+            }
+            Framework::Think => {
+                let named = low.get("namespace").map(|namespace| namespace.trim_matches('\\'));
+                let namespace = named.or(app.and_then(|app| app.namespace.as_deref())).unwrap_or("app");
+                Dialect::Think(Think { prefix, version, namespace: namespace.to_owned(), cluster })
+            }
+            Framework::Hyperf => Dialect::Hyperf(Hyperf { prefix, version, cluster }),
+        }
+    }
+}
+
 impl Defaults {
-    /// Those of a dialect, or of Laravel.
-    pub(super) fn of(dialect: Option<&Dialect>) -> Self {
+    pub(super) fn of(dialect: &Dialect) -> Self {
         let laravel = Defaults { tries: 1, timeout: 60, backoff: "0", retry_after: 60, queue: "default" };
         match dialect {
-            Some(Dialect::Think(think)) => {
+            Dialect::Laravel(_) => laravel,
+            Dialect::Think(think) => {
                 Defaults { tries: 0, timeout: if think.version >= (3, 0, 0) { 60 } else { 0 }, ..laravel }
             }
-            Some(Dialect::Hyperf(hyperf)) => Defaults {
+            Dialect::Hyperf(hyperf) => Defaults {
                 timeout: 0,
                 backoff: "10",
                 retry_after: 10,
                 queue: hyperf.default_channel(),
                 ..laravel
             },
-            Some(Dialect::Laravel(_)) | None => laravel,
         }
     }
+}
+
+/// What the app's configuration calls the seconds of a reservation.
+pub(super) fn lease_setting(dialect: &Dialect) -> &'static str {
+    match dialect {
+        Dialect::Think(think) if think.version < (3, 0, 0) => "expire",
+        Dialect::Laravel(_) | Dialect::Think(_) => "retry_after",
+        Dialect::Hyperf(_) => "handle_timeout",
+    }
+}
+
+/// `3.0.4`, `v3.0`, `Lumen (8.3.4) (Laravel Components ^8.0)`; nothing without major and minor, and of a branch. A fourth
+/// number is a hotfix of Hyperf's 3.1.8, which does as 3.1.9 does.
+fn parsed(text: &str) -> Option<Version> {
+    let text = text.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let mut parts = text.split(|c: char| !c.is_ascii_digit());
+    let (major, minor) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let patch = parts.next().map_or(Some(0), |patch| patch.parse().ok())?;
+    let is_hotfix = (major, minor, patch) == (3, 1, 8) && parts.next() == Some("1");
+    Some(if is_hotfix { (3, 1, 9) } else { (major, minor, patch) })
 }
 
 #[cfg(test)]
@@ -107,7 +203,24 @@ mod tests {
             // Row 16: no retry_after is 60 seconds.
             let options = &config.options;
             assert_eq!((options.tries, options.timeout, options.lease_seconds()), (0, timeout, 60));
+            assert!(config.expire_reservations);
         }
+    }
+
+    #[test]
+    fn row_15_an_expire_of_null_and_a_namespace_are_flags_too() {
+        let redis = [("redis", "redis://localhost"), ("dialect", "think2")];
+        let config = config(&[&redis[..], &[("no-expire", "1"), ("namespace", "shop\\")]].concat()).unwrap();
+        assert!(!config.expire_reservations);
+        let Dialect::Think(think) = config.dialect else { panic!("{:?}", config.dialect) };
+        assert_eq!(think.resolve("Sell"), "shop\\job\\Sell@fire");
+    }
+
+    #[test]
+    fn the_version_of_laravel_may_be_named_where_there_is_no_app() {
+        let flags = [("redis", "redis://localhost"), ("prefix", ""), ("dialect", "laravel")];
+        let named = config(&[&flags[..], &[("dialect-version", "8.83.27")]].concat()).unwrap();
+        assert!(matches!(named.dialect, Dialect::Laravel(Laravel { version: (8, 83), .. })));
     }
 
     #[test]
@@ -119,9 +232,11 @@ mod tests {
                 "must be laravel, think, think2, think1 or hyperf, [symfony] given",
             ),
             (vec![redis, ("dialect", "think"), ("dialect-version", "2.0")], "such as 3.0.9, [2.0] given"),
+            (vec![redis, ("dialect", "think"), ("dialect-version", "3")], "such as 3.0.9, [3] given"),
+            (vec![("dialect", "think")], "no think file"),
+            (vec![("dialect", "think")], "or give --redis"),
             (vec![redis, ("dialect", "hyperf"), ("dialect-version", "4.0")], "such as 3.2.4, [4.0] given"),
-            (vec![("dialect", "think")], "name its Redis with --redis"),
-            (vec![("dialect", "hyperf")], "name its Redis with --redis"),
+            (vec![("dialect", "hyperf")], "no bin/hyperf.php file"),
             (vec![redis, ("dialect", "hyperf"), ("php", "2")], "no pool of PHP processes"),
         ] {
             let error = config(&flags).unwrap_err().to_string();

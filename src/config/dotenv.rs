@@ -28,7 +28,7 @@ impl Dotenv {
         directory: &Path,
         real: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Error> {
-        let mut dotenv = Dotenv { real: real.into_iter().collect(), ..Dotenv::default() };
+        let dotenv = Dotenv { real: real.into_iter().collect(), ..Dotenv::default() };
         let of_environment = match dotenv.env("APP_ENV") {
             Some(environment) if environment.is_truthy() => {
                 let environment = environment.text().unwrap_or_default();
@@ -37,11 +37,20 @@ impl Dotenv {
             _ => None,
         };
         let path = of_environment.unwrap_or_else(|| directory.join(".env"));
-        let Ok(bytes) = std::fs::read(&path) else { return Ok(dotenv) };
+        Self::of_file(&path, dotenv.real)
+    }
+
+    /// The real environment, completed by this file; by nothing where there is none.
+    pub(super) fn of_file(
+        path: &Path,
+        real: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Error> {
+        let mut dotenv = Dotenv { real: real.into_iter().collect(), ..Dotenv::default() };
+        let Ok(bytes) = std::fs::read(path) else { return Ok(dotenv) };
         // As PHP does: what is not UTF-8 becomes question marks.
         let text = String::from_utf8_lossy(&bytes).replace(char::REPLACEMENT_CHARACTER, "?");
-        dotenv.load(&text).map_err(|line| Error::OddDotenv { path: path.clone(), line })?;
-        dotenv.path = Some(path);
+        dotenv.load(&text).map_err(|line| Error::OddDotenv { path: path.to_owned(), line })?;
+        dotenv.path = Some(path.to_owned());
         Ok(dotenv)
     }
 
@@ -79,6 +88,11 @@ impl Dotenv {
             }
         }
         text
+    }
+
+    /// What the file adds to the real environment.
+    pub(super) fn of_the_file(&self) -> impl Iterator<Item = (String, String)> {
+        self.file.iter().map(|(name, value)| (name.clone(), value.clone()))
     }
 
     /// The variable's text, from the real environment before the file.

@@ -41,8 +41,17 @@ pub enum Error {
         given: String,
     },
     /// No app, and not enough flags to do without.
-    #[error("There is no Laravel app in [{directory}]: no artisan file. Start in the app's directory, name it with --app, or give --redis and --prefix.", directory = .0.display())]
-    NoApp(PathBuf),
+    #[error("There is no {framework} app in [{directory}]: no {file} file. Start in the app's directory, name it with --app, or {way}.", directory = .directory.display())]
+    NoApp {
+        /// Where it was looked for.
+        directory: PathBuf,
+        /// Whose app it would be.
+        framework: &'static str,
+        /// The file by which it is known.
+        file: &'static str,
+        /// How to do without.
+        way: &'static str,
+    },
     /// PHP cannot be run.
     #[error(
         "[{php}] cannot be run to read the app's configuration: {source}. Name your PHP with HANDOVER_PHP_BINARY."
@@ -63,7 +72,7 @@ pub enum Error {
     },
     /// The app's `.env` cannot be read.
     #[error(
-        "[{path}] is not as phpdotenv reads it: line {line}. Artisan refuses it, too; a value with spaces or # wants \"double quotes\".", path = .path.display()
+        "[{path}] is not as phpdotenv reads it: line {line}. The app refuses it, too; a value with spaces or # wants \"double quotes\".", path = .path.display()
     )]
     OddDotenv {
         /// The file.
@@ -99,6 +108,16 @@ pub enum Error {
         /// The command that was tried.
         php: String,
     },
+    /// No PHP, and an app that nobody but PHP can read.
+    #[error(
+        "The configuration of the app in [{directory}] cannot be read: there is no PHP to run as [{php}]. Name your PHP with HANDOVER_PHP_BINARY, or give --redis (and --queue, --lease) yourself.", directory = .directory.display()
+    )]
+    NoWayToAsk {
+        /// The app.
+        directory: PathBuf,
+        /// The command that was tried.
+        php: String,
+    },
     /// A key prefix that is not to be guessed.
     #[error(
         "The key prefix cannot be guessed: how Laravel spells the APP_NAME [{name}] in ASCII is a table of PHP's. Set REDIS_PREFIX, or name it with --prefix."
@@ -108,7 +127,7 @@ pub enum Error {
         name: String,
     },
     /// The app's configuration holds something of an unexpected type.
-    #[error("The configuration of the app in [{directory}] is not as Laravel reads it: {what}", directory = .directory.display())]
+    #[error("The configuration of the app in [{directory}] is not as its framework reads it: {what}", directory = .directory.display())]
     OddConfiguration {
         /// The app.
         directory: PathBuf,
@@ -136,29 +155,24 @@ pub enum Error {
     /// A framework that nobody here speaks.
     #[error("The --dialect option must be laravel, think, think2, think1 or hyperf, [{0}] given.")]
     UnknownDialect(String),
-    /// A version that is none of this dialect's.
+    /// A version that is none of the dialect's.
     #[error(
-        "The --dialect-version option must be a version that --dialect={dialect} names, such as {such_as}, [{given}] given."
+        "The --dialect-version option must be a version of {package} in the line that --dialect names, such as {such_as}, [{given}] given."
     )]
     OddVersion {
-        /// The dialect.
-        dialect: String,
+        /// The package.
+        package: &'static str,
         /// Its last one.
         such_as: String,
         /// What was given.
         given: String,
     },
-    /// An app of another framework than Laravel is not read.
-    #[error(
-        "The configuration of a ThinkPHP or Hyperf app is not read yet: name its Redis with --redis, as in redis://127.0.0.1:6379/0, and its queues with --queue."
-    )]
-    NoThinkApp,
     /// A consumer of Hyperf is a part of its server.
     #[error("{}", crate::dialect::hyperf::NO_POOL)]
     NoHyperfPool,
     /// A cluster keeps the keys of such a queue on several servers.
     #[error(
-        "The queue [{queue}] is on a cluster, where the keys of a queue have to share a slot: its name has to be in braces, as in [{{{queue}}}] (Laravel puts them there itself from 13.5 on)."
+        "The queue [{queue}] is on a cluster, where the keys of a queue have to share a slot: its name has to be in braces, as in [{{{queue}}}]. Laravel puts them there itself from 13.5 on."
     )]
     Untagged {
         /// The queue.

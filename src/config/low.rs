@@ -83,8 +83,9 @@ pub(super) const OPTIONS: &[Known] = &[
     known(
         "lease",
         Some("SECONDS"),
-        "Length of a reservation, renewed while the job runs [default: the app's retry_after]",
+        "Length of a reservation, renewed while the job runs [default: the app's retry_after or expire]",
     ),
+    known("no-expire", None, "Leave reservations that ran out where they are: think-queue's expire => null"),
     known(
         "grace",
         Some("SECONDS"),
@@ -102,7 +103,7 @@ pub(super) const OPTIONS: &[Known] = &[
         "Answer GET /health there: 200 while the worker gets on [default: nowhere]",
     ),
     known("max-payload", Some("BYTES"), "Larger payloads are set aside [default: 134217728]"),
-    known("app", Some("DIR"), "The Laravel app [default: this directory]"),
+    known("app", Some("DIR"), "The Laravel or ThinkPHP app [default: this directory]"),
     known(
         "config",
         Some("FILE"),
@@ -112,12 +113,12 @@ pub(super) const OPTIONS: &[Known] = &[
     known(
         "dialect",
         Some("NAME"),
-        "Whose jobs these are: laravel, think (think-queue 3), think2, think1 or hyperf (async-queue) [default: laravel]",
+        "Whose jobs these are: laravel, think (think-queue 3), think2, think1 or hyperf (async-queue) [default: what the app is]",
     ),
     known(
         "dialect-version",
         Some("VERSION"),
-        "The version of think-queue or async-queue, where it is not the last: 3.0.4 [default: 3.0.9, 2.0.4, 1.1.6; 3.2.4]",
+        "The version of think-queue, async-queue or Laravel: 3.0.4 [default: what is installed, else the last]",
     ),
     known(
         "also",
@@ -127,6 +128,11 @@ pub(super) const OPTIONS: &[Known] = &[
     ),
     known("redis", Some("URL"), "The queue's Redis, in place of the app's"),
     known("prefix", Some("PREFIX"), "The key prefix, in place of the app's"),
+    known(
+        "namespace",
+        Some("NAMESPACE"),
+        "ThinkPHP's namespace of job names without one, in place of the app's [default: app]",
+    ),
     known("quiet", None, "Print no job lines"),
     known("ansi", None, "Colours, terminal or not"),
     known("no-ansi", None, "No colours"),

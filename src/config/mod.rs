@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
-pub use app::{App, AppCache, AppDatabase, AppFailed, AppRedis};
+pub use app::{App, AppCache, AppDatabase, AppFailed, AppRedis, RestartKey};
 pub use error::Error;
 #[cfg(feature = "http")]
 pub use http::HttpRoute;
@@ -36,8 +36,9 @@ pub use low::{Low, Source};
 pub use var_export::property as fuzzing;
 
 use app::Reading;
+use dialect::{Defaults, Framework, Spoken};
 
-use crate::dialect::{Dialect, Hyperf, Laravel, Think};
+use crate::dialect::Dialect;
 use crate::failed::{CacheLock, KeyedBy};
 use crate::handler::PoolOptions;
 use crate::sql;
@@ -59,8 +60,10 @@ pub struct Config {
     pub dialect: Dialect,
     /// `migration_batch_size`, where it is a limit.
     pub migration_batch_size: Option<usize>,
-    /// False under Horizon's `retry_after: null`.
+    /// False under Horizon's `retry_after: null` and think-queue's `expire: null`.
     pub expire_reservations: bool,
+    /// Where `queue:restart` leaves its word, where we read it ourselves; of Laravel's the PHP processes do.
+    pub restart: Option<RestartKey>,
     /// Larger payloads are set aside.
     pub max_payload: usize,
     /// The worker's options.
@@ -104,6 +107,12 @@ impl std::ops::Deref for RedisUrl {
     }
 }
 
+impl From<String> for RedisUrl {
+    fn from(url: String) -> Self {
+        RedisUrl(url)
+    }
+}
+
 impl std::fmt::Debug for RedisUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&address(&self.0))
@@ -123,6 +132,8 @@ pub enum Failed {
         table: String,
         /// What names its rows.
         key: KeyedBy,
+        /// The column that says when.
+        time_column: &'static str,
     },
     /// In a JSON file.
     File {
@@ -166,27 +177,30 @@ impl Config {
         let environment: Vec<(String, String)> = environment
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let named = dialect::named(&low)?;
-        if named.is_some() && low.get("redis").is_none() {
-            return Err(Error::NoThinkApp);
-        }
-        let has_app = named.is_none() && App::is_in(&directory, &environment, guess);
-        let enough_without = low.get("redis").is_some() && (low.get("prefix").is_some() || named.is_some());
+        let spoken = Spoken::of(&low, Some(&directory))?;
+        let framework = spoken.framework;
+        let has_app = match framework {
+            Framework::Laravel => App::is_laravel(&directory, &environment, guess),
+            other => directory.join(other.file()).is_file(),
+        };
+        let has_prefix = low.get("prefix").is_some() || framework != Framework::Laravel;
+        let enough_without = low.get("redis").is_some() && has_prefix;
         if !has_app && (low.get("app").is_some() || !enough_without) {
-            return Err(Error::NoApp(directory));
+            return Err(no_app(framework, &directory));
         }
         let reading = Reading {
             php: low.get("php-binary").unwrap_or("php"),
             connection: low.get("connection").unwrap_or_default(),
             guess,
         };
-        let app = match has_app.then(|| App::read(&directory, environment, reading)) {
+        let read = || App::read(framework, spoken.version, &directory, environment, reading);
+        let app = match has_app.then(read) {
             None => None,
-            Some(Err(Error::NoWayToRead { .. })) if enough_without => None,
+            Some(Err(Error::NoWayToRead { .. } | Error::NoWayToAsk { .. })) if enough_without => None,
             Some(read) => Some(read?),
         };
         #[cfg_attr(not(feature = "http"), expect(unused_mut, reason = "only the routes are added"))]
-        let mut config = Self::complete(&low, app.as_ref(), &directory)?;
+        let mut config = Self::complete(&low, spoken, app.as_ref(), &directory)?;
         #[cfg(feature = "http")]
         if let Some(table) = table {
             config.http = http::routes(&low, &HttpRoute::from_toml(&table)?)?;
@@ -195,7 +209,7 @@ impl Config {
         Ok(config)
     }
 
-    fn complete(low: &Low, app: Option<&App>, directory: &Path) -> Result<Self, Error> {
+    fn complete(low: &Low, spoken: Spoken, app: Option<&App>, directory: &Path) -> Result<Self, Error> {
         if let Some(app) = app
             && app.driver.as_deref() != Some("redis")
         {
@@ -214,11 +228,11 @@ impl Config {
         };
         let prefix =
             low.get("prefix").or(from_app.map(|redis| &*redis.prefix)).unwrap_or_default().to_owned();
-        let named = dialect::named(low)?;
-        let defaults = dialect::Defaults::of(named.as_ref());
+        let cluster = redis.split_once("://").is_some_and(|(scheme, _)| scheme.ends_with("+cluster"));
+        let dialect = spoken.dialect(low, app, prefix, cluster);
+        let defaults = Defaults::of(&dialect);
         let default_queue = app.map_or(defaults.queue, |app| &app.queue);
-        let configured = app.and_then(|app| app.retry_after);
-        let options = options(low, configured.unwrap_or(defaults.retry_after), &defaults)?;
+        let options = options(low, app, &defaults)?;
         // PHP takes a zone's name in any case.
         let timezone = |name: Option<&str>| name.and_then(|name| Tz::from_str_insensitive(name).ok());
         let zone: Tz = timezone(app.map(|app| &*app.timezone)).unwrap_or(Tz::UTC);
@@ -226,28 +240,18 @@ impl Config {
         let rewriting = from_app.into_iter().flat_map(|redis| &redis.rewrites_values);
         let warnings = rewriting.map(|option| doubts::rewriting(option));
         let queues = queues(low.get("queue").filter(|queues| !queues.is_empty()), default_queue);
-        let version = app.map_or((13, 26), App::version);
-        let cluster = redis.split_once("://").is_some_and(|(scheme, _)| scheme.ends_with("+cluster"));
-        let forwards = app.map(|app| app.forwards.clone()).unwrap_or_default();
-        let dialect = match named {
-            Some(Dialect::Think(think)) => Dialect::Think(Think { prefix, cluster, ..think }),
-            Some(Dialect::Hyperf(hyperf)) => Dialect::Hyperf(Hyperf { prefix, cluster, ..hyperf }),
-            Some(Dialect::Laravel(_)) | None => {
-                Dialect::Laravel(Laravel { prefix, version, cluster, forwards })
-            }
-        };
         if let Some(queue) = queues.iter().find(|queue| dialect.is_torn(queue)) {
             return Err(Error::Untagged { queue: queue.clone() });
         }
         if matches!(dialect, Dialect::Hyperf(_)) && low.number("php", 0)? > 0 {
             return Err(Error::NoHyperfPool);
         }
-        let php = pool(low, app, directory, &connection, &queues, &options)?;
+        let php = pool(low, app, directory, spoken.framework, &connection, &queues, &options)?;
         let mut warnings: Vec<String> = told.chain(warnings).collect();
-        let lease = options.lease_seconds();
+        let (lease, setting) = (options.lease_seconds(), dialect::lease_setting(&dialect));
         if lease < 10 {
             warnings.push(format!(
-                "Reservations are {lease} s long (retry_after of [{connection}], or --lease): ours are renewed three times in \
+                "Reservations are {lease} s long ({setting} of [{connection}], or --lease): ours are renewed three times in \
                  that time, and PHP workers take a job that runs longer a second time. Ten seconds is little already."
             ));
         }
@@ -255,18 +259,18 @@ impl Config {
             warnings
                 .push("There is no app to say where failed jobs are kept: they are kept nowhere.".to_owned());
         }
-        let keeps_failed = dialect.keeps_failed();
         let mut config = Config {
             queues,
             default_queue: default_queue.to_owned(),
-            dialect,
             migration_batch_size: app
                 .and_then(|app| app.migration_batch_size)
                 .and_then(|size| size.try_into().ok()),
-            expire_reservations: !app.is_some_and(|app| app.horizon && app.retry_after.is_none()),
+            expire_reservations: !low.is_on("no-expire") && !app.is_some_and(|app| app.endless),
+            restart: app.and_then(|app| app.restart.clone()),
             max_payload: low.number("max-payload", 128 << 20)?,
             options,
-            failed: if keeps_failed { Failed::Null } else { failed(app, directory) },
+            failed: failed(app, &dialect, directory),
+            dialect,
             php,
             #[cfg(feature = "http")]
             http: http::routes(low, &[])?,
@@ -310,6 +314,7 @@ impl Config {
             (None, _) => "default".to_owned(),
         };
         let address = address(&self.redis);
+        let says = |what: fn(&App) -> bool| self.app.as_ref().is_some_and(what);
         let rows = [
             ("connection", self.connection.clone(), true),
             ("queue", self.queues.join(","), true),
@@ -318,8 +323,8 @@ impl Config {
             ("lease", self.options.lease_seconds().to_string(), true),
             ("tries", self.options.tries.to_string(), false),
             ("timeout", self.options.timeout.to_string(), false),
-            ("backoff", self.options.backoff.clone(), false),
-            ("concurrency", self.options.concurrency.to_string(), false),
+            ("backoff", self.options.backoff.clone(), says(|app| app.backoff.is_some())),
+            ("concurrency", self.options.concurrency.to_string(), says(|app| app.concurrency.is_some())),
             ("php", self.php.children.to_string(), false),
         ];
         #[cfg(feature = "http")]
@@ -356,14 +361,14 @@ fn seconds(low: &Low, name: &'static str, default: f64) -> Result<Duration, Erro
     })
 }
 
-fn options(low: &Low, retry_after: i64, defaults: &dialect::Defaults) -> Result<WorkerOptions, Error> {
+fn options(low: &Low, app: Option<&App>, defaults: &Defaults) -> Result<WorkerOptions, Error> {
     let seconds = |name, default| seconds(low, name, default);
     let lease: Option<i64> = low.optional("lease")?;
     if let Some(lease) = lease.filter(|lease| *lease < 10) {
         let given = lease.to_string();
         return Err(Error::OutOfRange { name: "lease", must: "must be at least 10 seconds", given });
     }
-    let concurrency = low.number("concurrency", 16)?;
+    let concurrency = low.number("concurrency", app.and_then(|app| app.concurrency).unwrap_or(16))?;
     if concurrency == 0 {
         return Err(Error::OutOfRange { name: "concurrency", must: "must be at least 1", given: "0".into() });
     }
@@ -375,7 +380,7 @@ fn options(low: &Low, retry_after: i64, defaults: &dialect::Defaults) -> Result<
     Ok(WorkerOptions {
         tries: low.number("tries", defaults.tries)?,
         backoff: match (low.get("backoff").filter(|list| !list.is_empty()), low.get("delay")) {
-            (None, None) => defaults.backoff,
+            (None, None) => app.and_then(|app| app.backoff.as_deref()).unwrap_or(defaults.backoff),
             (backoff, delay) => larger(backoff.unwrap_or("0"), delay.unwrap_or("0")),
         }
         .to_owned(),
@@ -389,7 +394,7 @@ fn options(low: &Low, retry_after: i64, defaults: &dialect::Defaults) -> Result<
         max_time: seconds("max-time", 0.0)?,
         memory: low.optional("memory")?,
         concurrency,
-        retry_after,
+        retry_after: app.and_then(|app| app.retry_after).unwrap_or(defaults.retry_after),
         lease,
         grace: low.get("grace").map(|_| seconds("grace", 0.0)).transpose()?,
         timeout_release_now: release == Some("now"),
@@ -415,15 +420,16 @@ fn pool(
     low: &Low,
     app: Option<&App>,
     directory: &Path,
+    framework: Framework,
     connection: &str,
     queues: &[String],
     options: &WorkerOptions,
 ) -> Result<PoolOptions, Error> {
     let children = low.number("php", 0)?;
     if children > 0 && app.is_none() {
-        return Err(Error::NoApp(directory.to_owned()));
+        return Err(no_app(framework, directory));
     }
-    let old = app.is_some_and(|app| app.version() < (8, 0));
+    let old = framework != Framework::Laravel || app.is_some_and(|app| app.version() < (8, 0));
     let mut arguments = vec!["queue:work".to_owned(), connection.to_owned()];
     let mut option = |name: &str, value: &str| arguments.push(format!("--{name}={value}"));
     option("queue", &queues.join(","));
@@ -450,6 +456,15 @@ fn pool(
     })
 }
 
+fn no_app(framework: Framework, directory: &Path) -> Error {
+    let way = match framework {
+        Framework::Laravel => "give --redis and --prefix",
+        Framework::Think | Framework::Hyperf => "give --redis and --queue",
+    };
+    let (directory, file) = (directory.to_owned(), framework.file());
+    Error::NoApp { directory, framework: framework.name(), file, way }
+}
+
 /// The directory as named, not as resolved: a symlink of a release that has moved is followed anew each time.
 fn logical(directory: &Path) -> PathBuf {
     let same =
@@ -471,8 +486,8 @@ fn larger<'a>(backoff: &'a str, delay: &'a str) -> &'a str {
     if smaller { delay } else { backoff }
 }
 
-fn failed(app: Option<&App>, directory: &Path) -> Failed {
-    let Some(app) = app else { return Failed::Null };
+fn failed(app: Option<&App>, dialect: &Dialect, directory: &Path) -> Failed {
+    let Some(app) = app.filter(|_| !dialect.keeps_failed()) else { return Failed::Null };
     let AppFailed { driver, table, database, path, limit, locks } = &app.failed;
     let key = match driver.as_str() {
         "database-uuids" => Some(KeyedBy::Uuid),
@@ -491,7 +506,17 @@ fn failed(app: Option<&App>, directory: &Path) -> Failed {
             for server in servers.iter_mut().filter(|_| driver == sql::Driver::Sqlite) {
                 server.database = directory.join(&server.database).display().to_string();
             }
-            Failed::Database { driver, servers, table: format!("{}{table}", database.prefix), key }
+            let time_column = match dialect {
+                Dialect::Think(think) if think.version >= (3, 0, 3) => "fail_time",
+                _ => "failed_at",
+            };
+            Failed::Database {
+                driver,
+                servers,
+                table: format!("{}{table}", database.prefix),
+                key,
+                time_column,
+            }
         }
         (_, Some(_), None) => {
             Failed::App(format!("{driver} on {}", database.driver.as_deref().unwrap_or("no database")))
@@ -531,8 +556,9 @@ mod tests {
             ("sleep", "-1", "must be a number of seconds, [-1] given"),
             ("timeout-release", "soon", "must be now or lease, [soon] given"),
         ] {
-            let error =
-                options(&low(&[(option, value)]), 60, &dialect::Defaults::of(None)).unwrap_err().to_string();
+            let error = options(&low(&[(option, value)]), None, &Defaults::of(&Dialect::default()))
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(told), "{error}");
         }
     }
@@ -554,7 +580,8 @@ mod tests {
     fn two_flags_do_without_an_app_and_no_password_is_shown() {
         let directory = tempfile::tempdir().unwrap();
         let typed = [("redis", "redis://:secret@localhost/1"), ("prefix", "shop_"), ("queue", "a,b")];
-        let config = Config::complete(&low(&typed), None, directory.path()).unwrap();
+        let spoken = Spoken::of(&low(&typed), Some(directory.path())).unwrap();
+        let config = Config::complete(&low(&typed), spoken, None, directory.path()).unwrap();
         assert_eq!((config.dialect.prefix(), config.queues.len()), ("shop_", 2));
         assert!(!config.sources.join("\n").contains("secret"), "{:?}", config.sources);
     }

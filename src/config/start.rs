@@ -12,7 +12,7 @@ use crate::telemetry;
 use crate::worker::Worker;
 
 impl Worker {
-    /// The worker of the Laravel app in this directory, read as artisan reads it; `HANDOVER_*` variables go before.
+    /// The worker of the app in this directory, read as its own console reads it; `HANDOVER_*` variables go before.
     ///
     /// # Errors
     /// Where the app cannot be read or something in it is not supported; the message says what to do.
@@ -103,9 +103,10 @@ impl Worker {
                 worker.failed_jobs_by_the_app(&store)
             }
             #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
-            Failed::Database { driver, servers, table, key } => {
+            Failed::Database { driver, servers, table, key, time_column } => {
                 let database = crate::sql::Database::new(*driver, servers.clone());
-                worker.failed_jobs(DatabaseStore::new(database, table, *key, config.timezone)?)
+                let store = DatabaseStore::new(database, table, *key, config.timezone)?;
+                worker.failed_jobs(store.time_column(time_column))
             }
             #[cfg(not(any(feature = "mysql", feature = "postgres", feature = "sqlite")))]
             Failed::Database { .. } => {
@@ -121,7 +122,7 @@ impl Worker {
 }
 
 impl Producer {
-    /// The producer of the Laravel app in this directory, read as artisan reads it; `HANDOVER_*` variables go before. Jobs
+    /// The producer of the app in this directory, read as its own console reads it; `HANDOVER_*` variables go before. Jobs
     /// that name no queue go to the connection's own.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::seen::Seen;
+use crate::dialect::Dialect;
 
 /// Seconds of skew that whole-second scores bear.
 const SKEW: f64 = 1.0;
@@ -75,6 +76,8 @@ fn skew(seen: &Seen) -> Option<String> {
 }
 
 fn prefix(seen: &Seen) -> Option<String> {
+    // think-queue has no prefix that could be wrong, and any key may be a channel of Hyperf's.
+    let Dialect::Laravel(_) = seen.dialect else { return None };
     let own = format!("{}queues:", seen.prefix);
     if !seen.single || seen.keys.iter().any(|key| key.starts_with(&own)) {
         return None;
@@ -93,14 +96,44 @@ fn prefix(seen: &Seen) -> Option<String> {
     })
 }
 
-/// The queue of a key under the prefix.
-fn queue<'a>(key: &'a str, prefix: &str) -> Option<&'a str> {
-    let name = key.strip_prefix(prefix)?.strip_prefix("queues:")?;
+/// A key under the prefix without what says which state it is of.
+fn stem<'a>(key: &'a str, prefix: &str) -> Option<&'a str> {
+    let key = key.strip_prefix(prefix)?;
     let suffixes = [":delayed", ":reserved", ":notify", ":quarantine"];
-    Some(suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name))
+    Some(suffixes.iter().find_map(|suffix| key.strip_suffix(suffix)).unwrap_or(key))
+}
+
+/// The queue of a key of Laravel's.
+fn queue<'a>(key: &'a str, prefix: &str) -> Option<&'a str> {
+    stem(key, prefix)?.strip_prefix("queues:")
 }
 
 fn hash_tags(seen: &Seen) -> Vec<String> {
+    match seen.dialect {
+        Dialect::Laravel(_) => laravel_hash_tags(seen),
+        Dialect::Think(_) => think_hash_tags(seen),
+        // A channel is worked under its very name.
+        Dialect::Hyperf(_) => Vec::new(),
+    }
+}
+
+/// Since 3.0.5 think-queue puts `queues:` and the name in braces; what is under the name without is another queue.
+fn think_hash_tags(seen: &Seen) -> Vec<String> {
+    let stems: BTreeSet<&str> = seen.keys.iter().filter_map(|key| stem(key, &seen.prefix)).collect();
+    let bare = stems.iter().filter(|stem| stem.starts_with("queues:"));
+    let both = bare.filter(|stem| stems.contains(format!("{{{stem}}}").as_str()));
+    both.take(5)
+        .map(|stem| {
+            format!(
+                "There are keys of both [{stem}] and [{{{stem}}}]: think-queue puts them in braces from 3.0.5 on, and a worker \
+                 of either kind does not see the other's jobs. Bring every process to one version, and work the queue with \
+                 --dialect-version=3.0.4 (or that of the older think-queue) until the one without braces is empty."
+            )
+        })
+        .collect()
+}
+
+fn laravel_hash_tags(seen: &Seen) -> Vec<String> {
     let queues: BTreeSet<&str> = seen.keys.iter().filter_map(|key| queue(key, &seen.prefix)).collect();
     let both = queues.iter().filter(|name| queues.contains(format!("{{{name}}}").as_str()));
     both.take(5)
@@ -149,6 +182,7 @@ fn consumers(seen: &Seen) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Think;
 
     fn sound() -> Seen {
         let keys = ["p_queues:default", "p_queues:default:notify", "p_queues:{other}:reserved"];
@@ -171,6 +205,21 @@ mod tests {
         assert_eq!(judge(&Seen { keys: BTreeSet::new(), ..sound() }), []);
         assert_eq!(judge(&Seen { policy: "allkeys-lru".into(), maxmemory: 0, ..sound() }), []);
         assert_eq!(judge(&Seen { skew: -0.9, ..sound() }), []);
+    }
+
+    #[test]
+    fn think_queue_s_braces_are_no_prefix_and_its_older_keys_are_told() {
+        let of = |keys: &[&str]| Seen {
+            dialect: Dialect::Think(Think::new("")),
+            prefix: String::new(),
+            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+            queues: vec![("default".into(), 5, 5, String::new())],
+            ..sound()
+        };
+        assert_eq!(judge(&of(&["{queues:default}", "{queues:default}:reserved", "shop_queues:x"])), []);
+        let both = judge(&of(&["{queues:default}:delayed", "queues:default:reserved", "queues:other"]));
+        let [finding] = &both[..] else { panic!("{both:?}") };
+        assert!(finding.sentence.contains("both [queues:default] and [{queues:default}]"), "{finding:?}");
     }
 
     #[test]

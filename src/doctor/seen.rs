@@ -8,6 +8,7 @@ use redis::{Cmd, FromRedisValue, cmd};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::dialect::Dialect;
 use crate::redis::{Error, Redis, WAITER};
 
 /// Calls of SCAN at most, and the keys that each looks at.
@@ -29,6 +30,8 @@ pub(super) struct Seen {
     pub(super) skew: f64,
     /// The app's prefix.
     pub(super) prefix: String,
+    /// Whose queues these are: each names and tags its keys in its own way.
+    pub(super) dialect: Dialect,
     /// Keys with `queues:` in them.
     pub(super) keys: BTreeSet<String>,
     /// All keys were looked at.
@@ -49,6 +52,7 @@ pub(super) async fn look(redis: &Redis, config: &Config) -> Result<Seen, Error> 
     let prefix = config.dialect.prefix().to_owned();
     let mut look = Look { redis, key: config.dialect.keys(&config.queues[0]).ready, seen: Seen::default() };
     look.seen.prefix = prefix;
+    look.seen.dialect = config.dialect.clone();
     look.seen.single = !redis.is_cluster();
     look.skew().await?;
     look.info().await;

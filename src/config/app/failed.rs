@@ -27,8 +27,7 @@ pub(super) fn resolved(found: &Found) -> Result<AppFailed, String> {
     // "mysql::write" is the connection mysql, too.
     let name = name.trim_end_matches("::read").trim_end_matches("::write").to_owned();
     let connection = config.get(&format!("database.connections.{name}")).cloned().unwrap_or_default();
-    let connection =
-        url::parsed(&connection).map_err(|what| format!("database.connections.{name} {what}"))?;
+    let nine = super::version(&found.version) >= (9, 0);
     let of_storage = |path: &str| found.storage.join(path).display().to_string();
     let locks = match text_of("cache.stores.file.lock_path")? {
         Some(path) => Some(path),
@@ -40,12 +39,23 @@ pub(super) fn resolved(found: &Found) -> Result<AppFailed, String> {
         path: text_of("queue.failed.path")?.unwrap_or_else(|| of_storage("framework/cache/failed-jobs.json")),
         limit: int(config, "queue.failed.limit")?.and_then(|limit| limit.try_into().ok()).unwrap_or(100),
         locks: locks.unwrap_or_else(|| of_storage("framework/cache/data")),
-        database: AppDatabase {
-            driver: text(&connection, "driver")?,
-            servers: servers(&connection, found)?,
-            prefix: text(&connection, "prefix")?.unwrap_or_default(),
-            name,
-        },
+        database: database(&name, &connection, nine, found.mysql_socket.as_deref())?,
+    })
+}
+
+/// A connection by its settings. `nine` is Laravel 9 and later, whose PostgreSQL has a `search_path`.
+pub(super) fn database(
+    name: &str,
+    settings: &Tree,
+    nine: bool,
+    mysql_socket: Option<&str>,
+) -> Result<AppDatabase, String> {
+    let settings = url::parsed(settings).map_err(|what| format!("database.connections.{name} {what}"))?;
+    Ok(AppDatabase {
+        driver: text(&settings, "driver")?,
+        servers: servers(&settings, nine, mysql_socket)?,
+        prefix: text(&settings, "prefix")?.unwrap_or_default(),
+        name: name.to_owned(),
     })
 }
 
@@ -70,7 +80,7 @@ fn listed(value: Option<&Tree>) -> Vec<Tree> {
     }
 }
 
-fn servers(connection: &Tree, found: &Found) -> Result<Vec<Server>, String> {
+fn servers(connection: &Tree, nine: bool, mysql_socket: Option<&str>) -> Result<Vec<Server>, String> {
     // Laravel looks at `write` only where there is a `read`; of several it takes any.
     let write = connection.get("read").and_then(|_| connection.get("write")).cloned();
     let writes = match write {
@@ -80,12 +90,12 @@ fn servers(connection: &Tree, found: &Found) -> Result<Vec<Server>, String> {
     let rest = connection.without("read").without("write");
     let mut servers = Vec::new();
     for write in writes {
-        servers.extend(of_one(&rest.merged(&write), found)?);
+        servers.extend(of_one(&rest.merged(&write), nine, mysql_socket)?);
     }
     Ok(servers)
 }
 
-fn of_one(server: &Tree, found: &Found) -> Result<Vec<Server>, String> {
+fn of_one(server: &Tree, nine: bool, mysql_socket: Option<&str>) -> Result<Vec<Server>, String> {
     let driver = text(server, "driver")?;
     let postgres = driver.as_deref() == Some("pgsql");
     let filled = |name: &str| Ok::<_, String>(text(server, name)?.filter(|text| !text.is_empty()));
@@ -123,7 +133,6 @@ fn of_one(server: &Tree, found: &Found) -> Result<Vec<Server>, String> {
         let path = |number| pdo_text(number).map(Into::into);
         Tls { mode, ca: path(1009), cert: path(1008), key: path(1007) }
     };
-    let nine = super::version(&found.version) >= (9, 0);
     let path = server.get("search_path").filter(|_| nine).or_else(|| server.get("schema"));
     let search_path: Vec<String> = match path {
         Some(Tree::Text(names)) if nine => {
@@ -143,7 +152,7 @@ fn of_one(server: &Tree, found: &Found) -> Result<Vec<Server>, String> {
             && host.as_deref() == Some("localhost")
         {
             // So does PHP's client library, whatever the port.
-            socket = found.mysql_socket.clone();
+            socket = mysql_socket.map(str::to_owned);
         }
         servers.push(Server {
             host,

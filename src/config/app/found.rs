@@ -4,14 +4,14 @@
 //! repository after `artisan` has booted.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
 use super::super::Error;
 use super::super::tree::Tree;
+use super::probe;
 
-const PROBE: &str = include_str!("../probe.php");
+const PROBE: &str = include_str!("../probe/laravel.php");
 
 /// The configuration of an app, not yet understood.
 #[derive(Clone, Debug)]
@@ -54,36 +54,7 @@ impl Found {
     /// # Errors
     /// Where PHP cannot be run or the app does not boot; the message carries what PHP said.
     pub(in crate::config) fn ask(directory: &Path, php: &str) -> Result<Self, Error> {
-        let marker = format!("handover-{:016x}:", fastrand::u64(..));
-        // PHP reads the script from its standard input: nothing is written into the app.
-        let mut child = Command::new(php)
-            .args(["-d", "display_errors=stderr", "--", &marker])
-            .current_dir(directory)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|source| Error::NoPhp { php: php.to_owned(), source })?;
-        let mut stdin = child.stdin.take().expect("piped");
-        let _ = std::io::Write::write_all(&mut stdin, PROBE.as_bytes());
-        drop(stdin);
-        let output =
-            child.wait_with_output().map_err(|source| Error::NoPhp { php: php.to_owned(), source })?;
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        let answer = stdout.lines().find_map(|line| line.strip_prefix(&marker));
-        let Some(answer) = answer else {
-            let said = format!("{stdout}{}", String::from_utf8_lossy(&output.stderr));
-            let said = said.trim().chars().take(600).collect();
-            return Err(Error::AppDoesNotBoot { directory: directory.to_owned(), said });
-        };
-        // Only what is wrong and where: the answer holds passwords.
-        let answer: Answer = serde_json::from_str(answer).map_err(|error| Error::OddConfiguration {
-            directory: directory.to_owned(),
-            what: match error.classify() {
-                serde_json::error::Category::Data => error.to_string(),
-                _ => "its answer is cut off".to_owned(),
-            },
-        })?;
+        let answer: Answer = probe::answered(PROBE, directory, php, [])?;
         Ok(Found {
             version: answer.version,
             storage: answer.storage,

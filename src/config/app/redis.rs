@@ -179,7 +179,8 @@ fn login(
     }
 }
 
-fn context(settings: &Tree) -> BTreeMap<String, String> {
+/// The stream context of a connection, as far as TLS needs it.
+pub(super) fn context(settings: &Tree) -> BTreeMap<String, String> {
     let Some(given) = settings.get("context").or_else(|| settings.get("ssl")) else {
         return BTreeMap::new();
     };
