@@ -8,6 +8,7 @@ use std::path::Path;
 use super::app::installed;
 use super::{App, Error, Low};
 use crate::dialect::{Dialect, Hyperf, Laravel, Think};
+use crate::worker::WorkerOptions;
 
 /// Major, minor and patch.
 pub(super) type Version = (u32, u32, u32);
@@ -155,6 +156,22 @@ impl Defaults {
             },
         }
     }
+}
+
+/// Refuses PHP children where think's own worker is too old for one, or lacks what it would be told.
+pub(super) fn takes_a_pool(think: &Think, options: &WorkerOptions) -> Result<(), Error> {
+    if think.version < (3, 0, 5) {
+        return Err(Error::NoThinkPool { version: think.version });
+    }
+    if !options.rest.is_zero() {
+        let (must, given) = ("is none of think's, which --php runs", options.rest.as_secs_f64().to_string());
+        return Err(Error::OutOfRange { name: "rest", must, given });
+    }
+    if options.backoff.trim().parse::<i64>().is_err() {
+        let (must, given) = ("must be one number for think, which --php runs", options.backoff.clone());
+        return Err(Error::OutOfRange { name: "backoff", must, given });
+    }
+    Ok(())
 }
 
 /// What the app's configuration calls the seconds of a reservation.
