@@ -174,7 +174,11 @@ async fn release_again(ticket: &Ticket, said: &mut Said) {
         Ok(()) => said.settled = Some((Fate::Released, true)),
         Err(error) => {
             let uuid = job.payload.uuid();
-            tracing::error!(job = job.name(), uuid, "it was settled, then released, which did not reach Redis: {error}");
+            tracing::error!(
+                job = job.name(),
+                uuid,
+                "it was settled, then released, which did not reach Redis: {error}"
+            );
         }
     }
 }
