@@ -56,7 +56,7 @@ fn reaching(command: Command) -> Command {
     command
         .arg(clap::Arg::new("connection").help("The name of the queue connection [default: queue.default]"))
         .arg(option("queue", "QUEUES", "The queues, comma separated [default: the connection's]"))
-        .arg(option("app", "DIR", "The Laravel app [default: this directory]"))
+        .arg(option("app", "DIR", "The Laravel or ThinkPHP app [default: this directory]"))
         .arg(option(
             "dialect",
             "NAME",

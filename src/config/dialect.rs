@@ -225,6 +225,22 @@ mod tests {
     }
 
     #[test]
+    fn php_children_that_could_not_work_are_refused_with_the_way_out() {
+        let with = |more: &[(&str, &str)]| {
+            config(&[&[("redis", "redis://localhost"), ("php", "1")], more].concat()).unwrap_err().to_string()
+        };
+        let old = "wants think-queue 3.0.5 or later, [2.0.4] is worked. Give its jobs handlers of their own or --http";
+        assert!(with(&[("dialect", "think2")]).contains(old), "{}", with(&[("dialect", "think2")]));
+        assert!(with(&[("dialect", "think1")]).contains("[1.1.6]"));
+        assert!(with(&[("dialect", "think"), ("dialect-version", "3.0.4")]).contains("[3.0.4]"));
+        let rest = "The --rest option is none of think's, which --php runs, [1.5] given.";
+        assert_eq!(with(&[("dialect", "think"), ("rest", "1.5")]), rest);
+        let backoff = "The --backoff option must be one number for think, which --php runs, [1,5] given.";
+        assert_eq!(with(&[("dialect", "think"), ("backoff", "1,5")]), backoff);
+        assert!(with(&[("dialect", "think")]).contains("no think file"), "{}", with(&[("dialect", "think")]));
+    }
+
+    #[test]
     fn row_15_an_expire_of_null_and_a_namespace_are_flags_too() {
         let redis = [("redis", "redis://localhost"), ("dialect", "think2")];
         let config = config(&[&redis[..], &[("no-expire", "1"), ("namespace", "shop\\")]].concat()).unwrap();

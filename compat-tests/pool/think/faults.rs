@@ -142,11 +142,9 @@ fn queues_are_worked_in_their_order_and_named_to_the_job() {
     let redis = Redis::start();
     let app = App::new(&redis);
     for (queue, job) in [("low", job("l", &["delete"])), ("high", job("h", &["boom"]))] {
-        let _: i64 = redis.query(&["RPUSH", &format!("queues:{queue}"), &job.payload(0)]);
+        let _: i64 = redis.query(&["RPUSH", &format!("{{queues:{queue}}}"), &job.payload(0)]);
     }
-    // Before 3.0.5 the keys were no hash tag.
-    let flags = ["--queue=high,low", "--dialect-version=3.0.4", "--tries=1", "--max-jobs=2"];
-    let end = start(&app, &flags).finish();
+    let end = start(&app, &["--queue=high,low", "--tries=1", "--max-jobs=2"]).finish();
     assert_eq!(end.code, 0, "{}", end.stderr);
     assert_eq!(app.trace(), ["Deeds h attempt 1", "failed() RuntimeException", "Deeds l attempt 1"]);
     assert_eq!(app.failed_rows()[0]["queue"], "high");

@@ -1,5 +1,5 @@
 //! What the runner takes for granted of ThinkPHP and think-queue, and that it takes nothing else. The facts were read off
-//! the sources of think-queue 3.0.2 to 3.0.9 on framework 6.1 and 8.0; each is checked by reflection against the packages
+//! the sources of think-queue 3.0.5 to 3.0.9 on framework 6.1 and 8.0; each is checked by reflection against the packages
 //! of THINK_APP, else against the stand-ins, which may not promise more than the real ones have. Never runs a job.
 
 use std::collections::BTreeSet;

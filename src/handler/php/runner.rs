@@ -22,7 +22,7 @@ macro_rules! script {
 impl Runner {
     /// Laravel 8 and later.
     pub const LARAVEL: Runner = Runner { entry: "artisan", script: script!("runner/laravel.php") };
-    /// think-queue 3.0.2 and later, on ThinkPHP 6 and 8.
+    /// think-queue 3.0.5 and later, on ThinkPHP 6 and 8.
     pub const THINK: Runner = Runner { entry: "think", script: script!("runner/think.php") };
 }
 

@@ -5,7 +5,7 @@
 // the parent lives, so it opens the connection of the queue only when the parent is gone.
 //
 // Arguments: the socket, then queue:work and its own. Run in the application's directory, behind `link.php`. Written for
-// PHP 7.3 and later, ThinkPHP 6 and 8, think-queue 3.0.2 and later. Counterpart: the `think` file, and
+// PHP 7.3 and later, ThinkPHP 6 and 8, think-queue 3.0.5 and later. Counterpart: the `think` file, and
 // `think\queue\connector\Redis::pop`.
 
 namespace Handover;
