@@ -5,6 +5,7 @@ mod deploy;
 mod faults;
 mod shared;
 mod stories;
+mod think;
 mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -68,6 +68,9 @@ stories! {
         .push(json!([{"job": "Settles", "args": ["r", ["release:30", "throw"]], "with": {"tries": 3}}])).work(ALL);
     it_fails_itself_and_then_throws: story()
         .push(json!([{"job": "Settles", "args": ["f", ["fail:enough", "throw"]], "with": {"tries": 3}}])).work(ALL);
+    it_deletes_or_releases_itself_and_then_releases_itself: story()
+        .push(json!([{"job": "Settles", "args": ["d", ["delete", "release:30"]], "with": {"tries": 3}},
+                     {"job": "Settles", "args": ["r", ["release:30", "release:50"]], "with": {"tries": 3}}])).work(ALL);
     it_releases_itself_by_interval_and_by_date: story()
         .push(json!([{"job": "Settles", "args": ["i", ["release-interval:40"]], "with": {"tries": 3}},
                      {"job": "Settles", "args": ["d", ["release-date:50"]], "with": {"tries": 3}}])).work(ALL);

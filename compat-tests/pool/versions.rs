@@ -55,8 +55,9 @@ const NEEDS: &[Needs] = &[
 ];
 
 fn runner() -> String {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/handler/php/runner.php");
-    std::fs::read_to_string(path).unwrap()
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/handler/php/runner");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    read("link.php") + &read("laravel.php")
 }
 
 #[test]

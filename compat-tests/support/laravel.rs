@@ -10,9 +10,9 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::fixtures;
 use super::process::{Finished, Running, command, wait_until};
 use super::redis::Redis;
+use super::{copy_tree, fixtures};
 
 /// A Laravel application on its own Redis.
 pub struct App {
@@ -183,18 +183,4 @@ fn sqlite(database: &Path, statements: &[String]) -> Vec<Value> {
     let done = Running::start(php).finish();
     assert_eq!(done.code, 0, "sqlite.php: {}{}", done.stdout, done.stderr);
     serde_json::from_str(&done.stdout).expect("JSON from sqlite.php")
-}
-
-/// All files of a folder, in another.
-pub(super) fn copy_tree(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder");
-    for entry in fs::read_dir(from).expect("a folder") {
-        let entry = entry.expect("an entry");
-        let target = to.join(entry.file_name());
-        if entry.file_type().expect("a type").is_dir() {
-            copy_tree(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).expect("a copy");
-        }
-    }
 }

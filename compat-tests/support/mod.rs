@@ -1,5 +1,5 @@
 //! What the compatibility tests stand on, each test with parts of its own: no fixed port, no shared file, nothing left
-//! running. In reading order: processes, a Redis, a Laravel application, the state they leave, and two workers compared.
+//! running. In reading order: processes, a Redis, a Laravel or ThinkPHP application, the state they leave, and two workers compared.
 //! Never holds a test of Handover itself.
 
 pub mod certificates;
@@ -19,11 +19,13 @@ pub mod site;
 pub mod skeleton;
 pub mod snapshot;
 pub mod tally;
+pub mod think;
 pub mod tls;
 pub mod wire;
 
 mod own_tests;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where the PHP fixtures are.
@@ -36,4 +38,18 @@ pub fn worker_binary() -> PathBuf {
     let this = std::env::current_exe().expect("the path of this test");
     let profile = this.parent().and_then(Path::parent).expect("a test lives in target/<profile>/deps");
     profile.join("examples").join("compat-worker")
+}
+
+/// Copies a folder with all that is in it.
+fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("a copy");
+        }
+    }
 }

@@ -7,8 +7,8 @@ use std::process::Command;
 use handover::config::{App, Config, Low};
 use tempfile::TempDir;
 
+use super::copy_tree;
 use super::fixtures;
-use super::laravel::copy_tree;
 use super::process::{Finished, Running, command};
 
 /// An app that is made of files alone.

@@ -15,7 +15,7 @@ mod shell;
 use handover::dialect::{Dialect, Think};
 
 /// The dialect of a recorded version, such as `3.0.9`.
-fn of(version: &str) -> Dialect {
+pub fn of(version: &str) -> Dialect {
     let parts: Vec<u32> = version.split('.').map(|part| part.parse().expect("a number")).collect();
     let [major, minor, patch] = parts[..] else { panic!("version {version}") };
     Think::new("").version((major, minor, patch)).into()

@@ -9,6 +9,7 @@ use super::app::installed;
 use super::{App, Error, Low};
 use crate::dialect::{Dialect, Hyperf, Laravel, Think};
 use crate::failed::KeyedBy;
+use crate::worker::WorkerOptions;
 
 /// Major, minor and patch.
 pub(super) type Version = (u32, u32, u32);
@@ -179,6 +180,22 @@ impl Defaults {
     }
 }
 
+/// Refuses PHP children where think's own worker is too old for one, or lacks what it would be told.
+pub(super) fn takes_a_pool(think: &Think, options: &WorkerOptions) -> Result<(), Error> {
+    if think.version < (3, 0, 5) {
+        return Err(Error::NoThinkPool { version: think.version });
+    }
+    if !options.rest.is_zero() {
+        let (must, given) = ("is none of think's, which --php runs", options.rest.as_secs_f64().to_string());
+        return Err(Error::OutOfRange { name: "rest", must, given });
+    }
+    if options.backoff.trim().parse::<i64>().is_err() {
+        let (must, given) = ("must be one number for think, which --php runs", options.backoff.clone());
+        return Err(Error::OutOfRange { name: "backoff", must, given });
+    }
+    Ok(())
+}
+
 /// What the app's configuration calls the seconds of a reservation.
 pub(super) fn lease_setting(dialect: &Dialect) -> &'static str {
     match dialect {
@@ -227,6 +244,22 @@ mod tests {
             assert_eq!((options.tries, options.timeout, options.lease_seconds()), (0, timeout, 60));
             assert!(config.expire_reservations);
         }
+    }
+
+    #[test]
+    fn php_children_that_could_not_work_are_refused_with_the_way_out() {
+        let with = |more: &[(&str, &str)]| {
+            config(&[&[("redis", "redis://localhost"), ("php", "1")], more].concat()).unwrap_err().to_string()
+        };
+        let old = "wants think-queue 3.0.5 or later, [2.0.4] is worked. Give its jobs handlers of their own or --http";
+        assert!(with(&[("dialect", "think2")]).contains(old), "{}", with(&[("dialect", "think2")]));
+        assert!(with(&[("dialect", "think1")]).contains("[1.1.6]"));
+        assert!(with(&[("dialect", "think"), ("dialect-version", "3.0.4")]).contains("[3.0.4]"));
+        let rest = "The --rest option is none of think's, which --php runs, [1.5] given.";
+        assert_eq!(with(&[("dialect", "think"), ("rest", "1.5")]), rest);
+        let backoff = "The --backoff option must be one number for think, which --php runs, [1,5] given.";
+        assert_eq!(with(&[("dialect", "think"), ("backoff", "1,5")]), backoff);
+        assert!(with(&[("dialect", "think")]).contains("no think file"), "{}", with(&[("dialect", "think")]));
     }
 
     #[test]

@@ -188,6 +188,14 @@ pub enum Error {
     /// A consumer of Hyperf is a part of its server.
     #[error("{}", crate::dialect::hyperf::NO_POOL)]
     NoHyperfPool,
+    /// No PHP child works this version.
+    #[error(
+        "The --php option wants think-queue 3.0.5 or later, [{}.{}.{}] is worked. Give its jobs handlers of their own or --http, or leave --php out and keep think's own worker.", .version.0, .version.1, .version.2
+    )]
+    NoThinkPool {
+        /// The version that the dialect names.
+        version: (u32, u32, u32),
+    },
     /// A cluster keeps the keys of such a queue on several servers.
     #[error(
         "The queue [{queue}] is on a cluster, where the keys of a queue have to share a slot: its name has to be in braces, as in [{{{queue}}}]. Laravel puts them there itself from 13.5 on."

@@ -42,7 +42,7 @@ use dialect::{Defaults, Framework, Spoken};
 
 use crate::dialect::Dialect;
 use crate::failed::{CacheLock, KeyedBy};
-use crate::handler::PoolOptions;
+use crate::handler::{PoolOptions, Runner};
 use crate::sql;
 use crate::telemetry::Screen;
 use crate::worker::WorkerOptions;
@@ -251,7 +251,7 @@ impl Config {
         if matches!(dialect, Dialect::Hyperf(_)) && low.number("php", 0)? > 0 {
             return Err(Error::NoHyperfPool);
         }
-        let php = pool(low, app, directory, spoken.framework, &connection, &queues, &options)?;
+        let php = pool(low, app, directory, &dialect, &connection, &queues, &options)?;
         let mut warnings: Vec<String> = told.chain(warnings).collect();
         let (lease, setting) = (options.lease_seconds(), dialect::lease_setting(&dialect));
         if lease < 10 {
@@ -448,14 +448,25 @@ fn pool(
     low: &Low,
     app: Option<&App>,
     directory: &Path,
-    framework: Framework,
+    dialect: &Dialect,
     connection: &str,
     queues: &[String],
     options: &WorkerOptions,
 ) -> Result<PoolOptions, Error> {
     let children = low.number("php", 0)?;
-    if children > 0 && app.is_none() {
-        return Err(no_app(framework, directory));
+    let (framework, runner) = match dialect {
+        Dialect::Laravel(_) => (Framework::Laravel, Runner::LARAVEL),
+        Dialect::Think(_) => (Framework::Think, Runner::THINK),
+        // Refused where there are to be children.
+        Dialect::Hyperf(_) => (Framework::Hyperf, Runner::LARAVEL),
+    };
+    if children > 0 {
+        if let Dialect::Think(think) = dialect {
+            dialect::takes_a_pool(think, options)?;
+        }
+        if app.is_none() {
+            return Err(no_app(framework, directory));
+        }
     }
     let old = framework != Framework::Laravel || app.is_some_and(|app| app.version() < (8, 0));
     let mut arguments = vec!["queue:work".to_owned(), connection.to_owned()];
@@ -475,6 +486,7 @@ fn pool(
     let switches = ["force", "once"].into_iter().filter(|switch| low.is_on(switch));
     arguments.extend(switches.map(|switch| format!("--{switch}")));
     Ok(PoolOptions {
+        runner,
         children,
         php: low.get("php-binary").unwrap_or("php").to_owned(),
         directory: logical(directory),

@@ -22,7 +22,7 @@ pub struct Rules {
     pub catches_no_errors: bool,
     /// A string job settles itself: where its handler returns without having done so, it is left reserved.
     pub string_jobs_settle_themselves: bool,
-    /// A job whose time is up is left reserved, for its worker is killed.
+    /// A job whose time is up is left reserved, for its worker is killed; so is the job of a PHP process that died.
     pub timeout_leaves_reserved: bool,
     /// Class of the exception of a job over its limits.
     pub max_attempts_class: &'static str,

@@ -16,7 +16,7 @@ pub use context::{Context, State};
 #[cfg(feature = "http")]
 pub use http::{Endpoint, EndpointError, Secret, Signing};
 pub use native::Native;
-pub use php::PoolOptions;
+pub use php::{PoolOptions, Runner};
 pub use router::{Route, Routes};
 
 use crate::job::{Exception, Job, Outcome};

@@ -25,7 +25,7 @@ use crate::job::{Exception, Job, Outcome, Settlement};
 const LAST_STEPS: Duration = Duration::from_secs(2);
 /// How long a child that asked for a job may take to read it, before it is given up.
 const TAKING: Duration = Duration::from_secs(15);
-/// The class under which a job fails whose process died; `runner.php` declares it.
+/// The class under which a job fails whose process died; the runners declare it.
 const CRASHED: &str = "Handover\\JobCrashed";
 
 /// What an attempt in a child needs beside its job.
@@ -142,7 +142,10 @@ async fn follow(
             Report::Deleted => settle(ticket, said, Settlement::Delete).await,
             Report::Released(at) => {
                 said.release_at = at;
-                settle(ticket, said, Settlement::Release { at }).await;
+                match said.settled {
+                    Some((_, true)) => release_again(ticket, said).await,
+                    _ => settle(ticket, said, Settlement::Release { at }).await,
+                }
             }
             Report::Threw(exception) => said.threw = Some(exception),
             Report::Failed(exception) => said.failed = Some(exception),
@@ -161,6 +164,23 @@ async fn settle(ticket: &Ticket, said: &mut Said, settlement: Settlement) {
     let fate = if settlement == Settlement::Delete { Fate::Deleted } else { Fate::Released };
     ticket.seat.soon();
     said.settled = Some((fate, ticket.desk.settle(settlement, Vec::new()).await));
+}
+
+/// A release puts the job aside whatever became of it before: one that was removed comes back, one that was released waits
+/// until the later call's second.
+async fn release_again(ticket: &Ticket, said: &mut Said) {
+    let Ticket { job, connection, reserved, .. } = ticket;
+    match connection.queue.later(&job.queue, reserved, said.release_at).await {
+        Ok(()) => said.settled = Some((Fate::Released, true)),
+        Err(error) => {
+            let uuid = job.payload.uuid();
+            tracing::error!(
+                job = job.name(),
+                uuid,
+                "it was settled, then released, which did not reach Redis: {error}"
+            );
+        }
+    }
 }
 
 /// The events of an attempt whose job is settled.
@@ -229,7 +249,9 @@ async fn bury(
     let is_string_job = job.payload.command().is_none();
     let attempt =
         Attempt { attempts: job.attempts, name: job.name(), now, retry_at, goes_on: false, is_string_job };
-    let Some(settlement) = policy::decide(outcome, limits, attempt, options, rules) else {
+    // Where a worker that is killed over a timeout leaves its job reserved, so does one that died otherwise.
+    let decided = policy::decide(outcome, limits, attempt, options, rules);
+    let Some(settlement) = decided.filter(|_| !rules.timeout_leaves_reserved) else {
         ticket.desk.abandon().await;
         let delay = (retry_at - now).max(0);
         return events.emit(Event::ReleasedAfterException { job, took, exception, delay });

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::frame::{Frames, PROTOCOL, Said, Tell, write};
 use super::output::Output;
-use super::{Pool, spawn};
+use super::{Pool, PoolOptions, spawn};
 use crate::job::Exception;
 
 /// How long a job waits for a child that seemed to be done with its last one.
@@ -101,8 +101,8 @@ impl Newborn {
         let socket = directory.join("php.sock");
         let started = async {
             let listener = UnixListener::bind(&socket)?;
-            let options = pool.options();
-            let process = spawn::start(&options.php, &options.directory, &socket, &options.arguments).await?;
+            let PoolOptions { runner, php, directory, arguments, .. } = pool.options();
+            let process = spawn::start(*runner, php, directory, &socket, arguments).await?;
             Ok((listener, process))
         };
         match started.await {

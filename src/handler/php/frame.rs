@@ -1,7 +1,7 @@
 //! What parent and child say to each other: a JSON head, a raw body, each with its length before it.
 //!
 //! Lengths are 32 bits, big endian, head's first. A child's frames are bounded and carry no body; what breaks the rules
-//! ends that child, never the parent. Counterpart: `Link` in `runner.php`.
+//! ends that child, never the parent. Counterpart: `Link` in `runner/link.php`.
 
 use std::io;
 

@@ -1,11 +1,12 @@
 //! A pool of PHP processes, each the app's own `queue:work` with our `pop()`: it runs every job class, unchanged.
 //!
 //! Owns how many children there are, which of them are free, and when each is replaced. Never reserves or settles a
-//! job. To read on: `runner.php` (the child), `child.rs` (its keeper). Counterpart in PHP: Supervisor's `numprocs`.
+//! job. To read on: `runner/` (the child, a script for each framework), `child.rs` (its keeper). Counterpart in PHP: Supervisor's `numprocs`.
 
 mod child;
 mod frame;
 mod output;
+mod runner;
 mod spawn;
 mod supervise;
 
@@ -23,19 +24,22 @@ pub(crate) use child::{Assignment, Death, Report};
 use child::{Newborn, Order};
 #[cfg(fuzzing)]
 pub use frame::property as fuzzing;
+pub use runner::Runner;
 
 use crate::events::{Event, Events};
 
 /// How a pool is run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PoolOptions {
+    /// What makes a PHP process a child: the app's framework.
+    pub runner: Runner,
     /// How many children: so many PHP jobs run at once.
     pub children: usize,
     /// The PHP binary.
     pub php: String,
     /// The app, as named: a symlink in it is followed anew for each child.
     pub directory: PathBuf,
-    /// The children's command line behind `artisan`: `queue:work`, the connection, `--queue=...` and the rest.
+    /// The children's command line behind `artisan` or its like: `queue:work`, the connection, `--queue=...` and the rest.
     pub arguments: Vec<String>,
     /// A child is replaced after so many jobs; 0 is never.
     pub max_jobs: u64,
@@ -44,10 +48,11 @@ pub struct PoolOptions {
 }
 
 impl Default for PoolOptions {
-    /// No children; the app of this directory, its default queue.
+    /// No children; the Laravel app of this directory, its default queue.
     fn default() -> Self {
         let arguments = ["queue:work", "redis", "--queue=default", "--sleep=0"];
         PoolOptions {
+            runner: Runner::LARAVEL,
             children: 0,
             php: "php".into(),
             directory: ".".into(),

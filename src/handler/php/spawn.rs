@@ -13,11 +13,11 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
 
-/// The script that makes a PHP process a child of the pool.
-const RUNNER: &[u8] = include_bytes!("runner.php");
+use super::Runner;
 
 /// Starts `php` on the runner in this directory, in a process group of its own.
 pub(super) async fn start(
+    runner: Runner,
     php: &str,
     directory: &Path,
     socket: &Path,
@@ -50,7 +50,7 @@ pub(super) async fn start(
     };
     let mut stdin = child.stdin.take().expect("piped");
     // PHP reads the whole script before it runs it; where it ended before that, its exit says why.
-    let _ = stdin.write_all(RUNNER).await;
+    let _ = stdin.write_all(runner.script.as_bytes()).await;
     Ok(child)
 }
 
