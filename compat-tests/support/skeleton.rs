@@ -7,9 +7,8 @@ use std::process::Command;
 use handover::config::{App, Config, Low};
 use tempfile::TempDir;
 
-use super::copy_tree;
-use super::fixtures;
 use super::process::{Finished, Running, command};
+use super::{copy_tree, fixtures};
 
 /// An app that is made of files alone.
 pub struct Skeleton(TempDir);

@@ -26,9 +26,34 @@ namespace think\exception {
 namespace think {
     use think\exception\ClassNotFoundException;
 
+    class Config extends \ArrayObject
+    {
+        public function get($name)
+        {
+            return $this[$name] ?? null;
+        }
+    }
+
+    class Container
+    {
+        private static $instance;
+
+        public static function getInstance()
+        {
+            return self::$instance;
+        }
+
+        public static function setInstance($instance)
+        {
+            self::$instance = $instance;
+        }
+    }
+
     class App
     {
-        public $config = [];
+        const VERSION = '8.0.4';
+
+        public $config;
 
         private $shared = [];
 
@@ -37,6 +62,8 @@ namespace think {
         public function __construct()
         {
             $this->shared[self::class] = $this;
+            Container::setInstance($this);
+            $this->config = new Config();
             foreach (glob(getcwd().'/config/*.php') as $file) {
                 $this->config[basename($file, '.php')] = require $file;
             }
@@ -45,6 +72,21 @@ namespace think {
         public function __get($name)
         {
             return $this->make(self::$names[$name]);
+        }
+
+        public function initialized()
+        {
+            return true;
+        }
+
+        public function getNamespace()
+        {
+            return 'app';
+        }
+
+        public function getRuntimePath()
+        {
+            return getcwd().'/runtime/';
         }
 
         /** The one object of a class, or a new one: its constructor is given what it asks for. */
@@ -121,36 +163,39 @@ namespace think {
         }
     }
 
-    class Console
-    {
-        private $app;
-
-        private $work;
-
-        public function __construct(App $app)
+    // As a class that is loaded when it is first asked for: whoever brings another keeps it.
+    if (! class_exists(Console::class, false)) {
+        class Console
         {
-            $this->app = $app;
-            // Made before anything runs, with its worker, as every command is.
-            $this->work = $app->make(queue\command\Work::class);
-        }
+            private $app;
 
-        public function run()
-        {
-            exit($this->doRun(new console\Input(), new console\Output()));
-        }
+            private $work;
 
-        public function doRun(console\Input $input, console\Output $output)
-        {
-            switch ($input->words[0] ?? '') {
-                case 'queue:work':
-                    return $this->work->run($input, $output);
-                case 'queue:restart':
-                    $this->app->cache->set('think:queue:restart', time());
-                    $output->writeln('Broadcasting queue restart signal.');
-
-                    return 0;
+            public function __construct(App $app)
+            {
+                $this->app = $app;
+                // Made before anything runs, with its worker, as every command is.
+                $this->work = $app->make(queue\command\Work::class);
             }
-            throw new \InvalidArgumentException('There is no command '.($input->words[0] ?? ''));
+
+            public function run()
+            {
+                exit($this->doRun(new console\Input(), new console\Output()));
+            }
+
+            public function doRun(console\Input $input, console\Output $output)
+            {
+                switch ($input->words[0] ?? '') {
+                    case 'queue:work':
+                        return $this->work->run($input, $output);
+                    case 'queue:restart':
+                        $this->app->cache->set('think:queue:restart', time());
+                        $output->writeln('Broadcasting queue restart signal.');
+
+                        return 0;
+                }
+                throw new \InvalidArgumentException('There is no command '.($input->words[0] ?? ''));
+            }
         }
     }
 }
