@@ -26,67 +26,75 @@ namespace think\exception {
 namespace think {
     use think\exception\ClassNotFoundException;
 
-    class Config extends \ArrayObject
-    {
-        public function get($name)
-        {
-            return $this[$name] ?? null;
-        }
-    }
-
     class Container
     {
-        private static $instance;
+        protected static $instance;
 
         public static function getInstance()
         {
             return self::$instance;
         }
-
-        public static function setInstance($instance)
-        {
-            self::$instance = $instance;
-        }
     }
 
-    class App
+    class Config
     {
-        const VERSION = '8.0.4';
-
-        public $config;
-
-        private $shared = [];
-
-        private static $names = ['event' => Event::class, 'cache' => Cache::class, 'console' => Console::class];
+        private $files = [];
 
         public function __construct()
         {
-            $this->shared[self::class] = $this;
-            Container::setInstance($this);
-            $this->config = new Config();
             foreach (glob(getcwd().'/config/*.php') as $file) {
-                $this->config[basename($file, '.php')] = require $file;
+                $this->files[basename($file, '.php')] = require $file;
             }
+        }
+
+        /** The names of a file and of what is in it, with dots between them. */
+        public function get(string $name)
+        {
+            $found = $this->files;
+            foreach (explode('.', $name) as $part) {
+                $found = $found[$part] ?? null;
+            }
+
+            return $found;
+        }
+    }
+
+    class App extends Container
+    {
+        const VERSION = '8.0.4';
+
+        private $shared = [];
+
+        private static $names = [
+            'config' => Config::class,
+            'event' => Event::class,
+            'cache' => Cache::class,
+            'console' => Console::class,
+        ];
+
+        public function __construct()
+        {
+            self::$instance = $this->shared[self::class] = $this;
+        }
+
+        public function initialized(): bool
+        {
+            return true;
+        }
+
+        public function getNamespace(): string
+        {
+            return 'app';
+        }
+
+        public function getRuntimePath(): string
+        {
+            return getcwd().'/runtime/';
         }
 
         public function __get($name)
         {
             return $this->make(self::$names[$name]);
-        }
-
-        public function initialized()
-        {
-            return true;
-        }
-
-        public function getNamespace()
-        {
-            return 'app';
-        }
-
-        public function getRuntimePath()
-        {
-            return getcwd().'/runtime/';
         }
 
         /** The one object of a class, or a new one: its constructor is given what it asks for. */
@@ -162,83 +170,15 @@ namespace think {
             return getcwd().'/runtime/cache/'.md5($key);
         }
     }
-
-    // As a class that is loaded when it is first asked for: whoever brings another keeps it.
-    if (! class_exists(Console::class, false)) {
-        class Console
-        {
-            private $app;
-
-            private $work;
-
-            public function __construct(App $app)
-            {
-                $this->app = $app;
-                // Made before anything runs, with its worker, as every command is.
-                $this->work = $app->make(queue\command\Work::class);
-            }
-
-            public function run()
-            {
-                exit($this->doRun(new console\Input(), new console\Output()));
-            }
-
-            public function doRun(console\Input $input, console\Output $output)
-            {
-                switch ($input->words[0] ?? '') {
-                    case 'queue:work':
-                        return $this->work->run($input, $output);
-                    case 'queue:restart':
-                        $this->app->cache->set('think:queue:restart', time());
-                        $output->writeln('Broadcasting queue restart signal.');
-
-                        return 0;
-                }
-                throw new \InvalidArgumentException('There is no command '.($input->words[0] ?? ''));
-            }
-        }
-    }
-}
-
-namespace think\console {
-    class Input
-    {
-        public $words = [];
-
-        public $options = [];
-
-        public function __construct()
-        {
-            foreach (array_slice($_SERVER['argv'], 1) as $word) {
-                if (preg_match('/^--([a-z]+)(?:=(.*))?$/', $word, $option)) {
-                    $this->options[$option[1]] = $option[2] ?? true;
-                } else {
-                    $this->words[] = $word;
-                }
-            }
-        }
-    }
-
-    class Output
-    {
-        private $driver;
-
-        public function __construct($driver = 'console')
-        {
-            $this->driver = $driver;
-        }
-
-        public function writeln(string $line): void
-        {
-            $this->driver === 'console' && print "$line\n";
-        }
-    }
 }
 
 namespace {
     require_once __DIR__.'/think-queue.php';
 
     spl_autoload_register(function ($class) {
+        if (stripos($class, 'think\\console') === 0) {
+            require_once __DIR__.'/console.php';
+        }
         $file = getcwd().'/'.str_replace('\\', '/', $class).'.php';
         strncmp($class, 'app\\', 4) === 0 && is_file($file) && require $file;
     });

@@ -19,7 +19,7 @@ namespace think {
         public function connection($name = null)
         {
             return $this->connections[$name] ?? $this->connections[$name] = queue\connector\Redis::__make(
-                $this->app->config['queue']['connections'][$name]
+                $this->app->config->get("queue.connections.$name")
             );
         }
     }
@@ -49,7 +49,7 @@ namespace think\queue\command {
                 throw new \InvalidArgumentException('There is no option --'.reset($unknown));
             }
             $options = $input->options + ['delay' => 0, 'sleep' => 3, 'tries' => 0, 'memory' => 128, 'timeout' => 60];
-            $connection = $input->words[1] ?? $this->app->config['queue']['default'];
+            $connection = $input->words[1] ?? $this->app->config->get('queue.default');
             $queue = $options['queue'] ?? 'default';
             foreach (['JobProcessing', 'JobProcessed', 'JobFailed'] as $event) {
                 $this->app->event->listen("think\\queue\\event\\$event", function ($event) use ($output) {
@@ -57,7 +57,7 @@ namespace think\queue\command {
                 });
             }
             $this->app->event->listen(event\JobFailed::class, function ($event) {
-                $failer = $this->app->make($this->app->config['queue']['failed']['type']);
+                $failer = $this->app->make($this->app->config->get('queue.failed.type'));
                 $job = $event->job;
                 $failer->log($event->connection, $job->getQueue(), $job->getRawBody(), $event->exception);
             });

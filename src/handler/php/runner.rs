@@ -7,8 +7,7 @@ use std::fmt;
 /// How the app of one framework is started as a child: a script that is given to PHP.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Runner {
-    /// The file that starts the app's commands, and by which an app of this framework is known.
-    pub entry: &'static str,
+    framework: &'static str,
     pub(super) script: &'static str,
 }
 
@@ -21,13 +20,13 @@ macro_rules! script {
 
 impl Runner {
     /// Laravel 8 and later.
-    pub const LARAVEL: Runner = Runner { entry: "artisan", script: script!("runner/laravel.php") };
+    pub const LARAVEL: Runner = Runner { framework: "Laravel", script: script!("runner/laravel.php") };
     /// think-queue 3.0.5 and later, on ThinkPHP 6 and 8.
-    pub const THINK: Runner = Runner { entry: "think", script: script!("runner/think.php") };
+    pub const THINK: Runner = Runner { framework: "think-queue", script: script!("runner/think.php") };
 }
 
 impl fmt::Debug for Runner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Runner").field(&self.entry).finish()
+        f.debug_tuple("Runner").field(&self.framework).finish()
     }
 }
