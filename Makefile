@@ -9,9 +9,10 @@ help: ## list these verbs
 demo: ## see it take over a queue from PHP
 	@scripts/demo
 
+# Twice as many tests at once as there are cores, for most of their time they wait for processes.
 test: ## install what is missing, then run every test
 	@scripts/setup
-	cargo test
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$(( 2 * $$(nproc) ))} cargo test
 
 check: ## formatting, lints and documentation, and some minutes of fuzzing
 	cargo fmt --check
