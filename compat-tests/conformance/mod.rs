@@ -12,7 +12,7 @@ use handover::MemoryQueue;
 use handover::dialect::{Counting, Dialect, Hyperf, Laravel, Think};
 use handover::job::Settlement;
 use handover::queue::{
-    Exchange, Exchanged, Queue, RedisQueue, RedisQueueOptions, Reservation, Settling, State, Token,
+    Exchange, Exchanged, LATEST, Queue, RedisQueue, RedisQueueOptions, Reservation, Settling, State, Token,
 };
 
 use crate::support::redis::Redis;
@@ -115,14 +115,19 @@ impl<'a> Driven<'a> {
         self.next_token += 1;
         let token = Token::new(self.next_token);
         for _ in 0..20 {
+            let asked = std::time::Instant::now();
             let ask = Exchange { settle, want, token, now: self.now, lease: LEASE, woken };
             if let Ok(done) = self.queue.exchange("q", ask).await {
                 return done;
             }
-            // Fifty megabytes on a slow machine: the answer came too late, and is looked for as the worker does.
-            let found = self.queue.recover("q", token, self.now + LEASE).await.unwrap_or_default();
-            if !found.is_empty() {
-                return Exchanged { reserved: found, ..Exchanged::default() };
+            // Fifty megabytes on a slow machine: the answer came too late, and is looked for as the worker does, for as
+            // long as it may have its effect.
+            while want > 0 && asked.elapsed() < LATEST {
+                let found = self.queue.recover("q", token, self.now + LEASE).await.unwrap_or_default();
+                if !found.is_empty() {
+                    return Exchanged { reserved: found, ..Exchanged::default() };
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             }
         }
         panic!("Redis did not answer twenty times");
