@@ -1,10 +1,13 @@
-//! The table of failed jobs that `--failed-jobs` names, in place of the app's.
+//! Where failed jobs are kept: in the table that `--failed-jobs` names, else where the app keeps them.
 //!
 //! Never dials and never shows a password. Counterpart in PHP: `queue.failed`, and the database connection it names.
 
+use std::path::Path;
+
 use super::tree::Tree;
-use super::{Error, Failed, Low, dialect, url};
+use super::{App, AppFailed, Error, Failed, Low, dialect, url};
 use crate::dialect::Dialect;
+use crate::failed::{CacheLock, KeyedBy};
 use crate::sql::{Driver, Server, Tls};
 
 /// What may stand in the URL's query.
@@ -46,11 +49,43 @@ pub(super) fn typed(low: &Low, of: &Dialect) -> Result<Option<Failed>, Error> {
     Ok(Some(Failed::Database { driver, servers: vec![server], table, key, time_column }))
 }
 
+/// The store that the app names; nowhere where there is none, or the queue itself keeps what fails.
+pub(super) fn of_app(app: Option<&App>, dialect: &Dialect, directory: &Path) -> Failed {
+    // Kept beside the queue, in the same step.
+    let Some(app) = app.filter(|_| !dialect.keeps_failed()) else { return Failed::Null };
+    let AppFailed { driver, table, database, path, limit, locks } = &app.failed;
+    let key = match driver.as_str() {
+        "database-uuids" => Some(KeyedBy::Uuid),
+        "database" => Some(KeyedBy::Id),
+        _ => None,
+    };
+    match (driver.as_str(), key, database.driver.as_deref().and_then(Driver::named)) {
+        ("null", ..) => Failed::Null,
+        ("file", ..) if app.version() >= (10, 10) => {
+            let prefixed = app.version() >= (12, 36);
+            let lock = CacheLock { folder: directory.join(locks), prefixed };
+            Failed::File { path: directory.join(path), limit: *limit, lock }
+        }
+        (_, Some(key), Some(driver)) => {
+            let mut servers = database.servers.clone();
+            for server in servers.iter_mut().filter(|_| driver == Driver::Sqlite) {
+                server.database = directory.join(&server.database).display().to_string();
+            }
+            let time_column = dialect::failed_table(dialect).map_or("failed_at", |(_, column)| column);
+            let table = format!("{}{table}", database.prefix);
+            Failed::Database { driver, servers, table, key, time_column }
+        }
+        (_, Some(_), None) => {
+            Failed::App(format!("{driver} on {}", database.driver.as_deref().unwrap_or("no database")))
+        }
+        _ => Failed::App(driver.clone()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::dialect::Think;
-    use crate::failed::KeyedBy;
 
     fn typed(given: &str, version: (u32, u32, u32)) -> Result<Option<Failed>, Error> {
         let mut low = Low::default();

@@ -16,6 +16,8 @@ pub mod flags;
 #[cfg(feature = "http")]
 mod http;
 mod low;
+mod options;
+mod pool;
 mod restart;
 mod start;
 mod tree;
@@ -24,7 +26,6 @@ mod var_export;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use chrono_tz::Tz;
 
@@ -42,7 +43,7 @@ use dialect::{Defaults, Framework, Spoken};
 
 use crate::dialect::Dialect;
 use crate::failed::{CacheLock, KeyedBy};
-use crate::handler::{PoolOptions, Runner};
+use crate::handler::PoolOptions;
 use crate::sql;
 use crate::telemetry::Screen;
 use crate::worker::WorkerOptions;
@@ -234,14 +235,14 @@ impl Config {
         let dialect = spoken.dialect(low, app, prefix, cluster);
         let defaults = Defaults::of(&dialect);
         let default_queue = app.map_or(defaults.queue, |app| &app.queue);
-        let options = options(low, app, &defaults)?;
+        let options = options::of(low, app, &defaults)?;
         // PHP takes a zone's name in any case.
         let timezone = |name: Option<&str>| name.and_then(|name| Tz::from_str_insensitive(name).ok());
         let zone: Tz = timezone(app.map(|app| &*app.timezone)).unwrap_or(Tz::UTC);
         let told = app.into_iter().flat_map(|app| app.warnings.iter().cloned());
         let rewriting = from_app.into_iter().flat_map(|redis| &redis.rewrites_values);
         let warnings = rewriting.map(|option| doubts::rewriting(option));
-        let queues = queues(low.get("queue").filter(|queues| !queues.is_empty()), default_queue);
+        let queues = options::queues(low.get("queue").filter(|queues| !queues.is_empty()), default_queue);
         if options.reload_timeout && dialect.keys(default_queue).timeout.is_none() {
             return Err(Error::NothingToReload);
         }
@@ -251,7 +252,7 @@ impl Config {
         if matches!(dialect, Dialect::Hyperf(_)) && low.number("php", 0)? > 0 {
             return Err(Error::NoHyperfPool);
         }
-        let php = pool(low, app, directory, &dialect, &connection, &queues, &options)?;
+        let php = pool::of(low, app, directory, &dialect, &connection, &queues, &options)?;
         let mut warnings: Vec<String> = told.chain(warnings).collect();
         let (lease, setting) = (options.lease_seconds(), dialect::lease_setting(&dialect));
         if lease < 10 {
@@ -268,7 +269,7 @@ impl Config {
         }
         let failed = match failed::typed(low, &dialect)? {
             Some(typed) => typed,
-            None => failed(app, &dialect, directory),
+            None => failed::of_app(app, &dialect, directory),
         };
         if app.is_none() && failed == Failed::Null && !dialect.keeps_failed() {
             warnings
@@ -366,67 +367,13 @@ impl Config {
     }
 }
 
-/// Split at commas, not trimmed; an empty name or `0` is the connection's own queue.
-fn queues(typed: Option<&str>, default: &str) -> Vec<String> {
-    let named = |name: &str| if matches!(name, "" | "0") { default.to_owned() } else { name.to_owned() };
-    typed.unwrap_or(default).split(',').map(named).collect()
-}
-
-fn seconds(low: &Low, name: &'static str, default: f64) -> Result<Duration, Error> {
-    let seconds: f64 = low.number(name, default)?;
-    let given = || low.get(name).unwrap_or_default().to_owned();
-    Duration::try_from_secs_f64(seconds).map_err(|_| Error::OutOfRange {
-        name,
-        must: "must be a number of seconds",
-        given: given(),
-    })
-}
-
-fn options(low: &Low, app: Option<&App>, defaults: &Defaults) -> Result<WorkerOptions, Error> {
-    let seconds = |name, default| seconds(low, name, default);
-    let lease: Option<i64> = low.optional("lease")?;
-    if let Some(lease) = lease.filter(|lease| *lease < 10) {
-        let given = lease.to_string();
-        return Err(Error::OutOfRange { name: "lease", must: "must be at least 10 seconds", given });
-    }
-    let concurrency = low.number("concurrency", app.and_then(|app| app.concurrency).unwrap_or(16))?;
-    if concurrency == 0 {
-        return Err(Error::OutOfRange { name: "concurrency", must: "must be at least 1", given: "0".into() });
-    }
-    let release = low.get("timeout-release");
-    if let Some(given) = release.filter(|when| *when != "now" && *when != "lease") {
-        let given = given.to_owned();
-        return Err(Error::OutOfRange { name: "timeout-release", must: "must be now or lease", given });
-    }
-    let reload = low.get("reload");
-    if let Some(given) = reload.filter(|list| *list != "timeout") {
-        let given = given.to_owned();
-        return Err(Error::OutOfRange { name: "reload", must: "must be timeout", given });
-    }
-    Ok(WorkerOptions {
-        tries: low.number("tries", defaults.tries)?,
-        backoff: match (low.get("backoff").filter(|list| !list.is_empty()), low.get("delay")) {
-            (None, None) => app.and_then(|app| app.backoff.as_deref()).unwrap_or(defaults.backoff),
-            (backoff, delay) => larger(backoff.unwrap_or("0"), delay.unwrap_or("0")),
-        }
-        .to_owned(),
-        timeout: low.number("timeout", defaults.timeout)?,
-        sleep: seconds("sleep", 3.0)?,
-        rest: seconds("rest", 0.0)?,
-        once: low.is_on("once") || defaults.once && !low.is_on("daemon"),
-        stop_when_empty: low.is_on("stop-when-empty"),
-        stop_when_empty_for: seconds("stop-when-empty-for", 0.0)?,
-        max_jobs: low.number("max-jobs", 0)?,
-        max_time: seconds("max-time", 0.0)?,
-        memory: low.optional("memory")?,
-        memory_status: defaults.memory_status,
-        concurrency,
-        retry_after: app.and_then(|app| app.retry_after).unwrap_or(defaults.retry_after),
-        lease,
-        grace: low.get("grace").map(|_| seconds("grace", 0.0)).transpose()?,
-        reload_timeout: reload.is_some(),
-        timeout_release_now: release == Some("now"),
-    })
+fn no_app(framework: Framework, directory: &Path) -> Error {
+    let way = match framework {
+        Framework::Laravel => "give --redis and --prefix",
+        Framework::Think | Framework::Hyperf => "give --redis and --queue",
+    };
+    let (directory, file) = (directory.to_owned(), framework.file());
+    Error::NoApp { directory, framework: framework.name(), file, way }
 }
 
 /// What may be shown of a Redis URL's query.
@@ -443,121 +390,6 @@ fn address(url: &str) -> String {
     if kept.is_empty() { path } else { format!("{path}?{}", kept.join("&")) }
 }
 
-/// The children's command line: this worker's own, as far as a child is concerned.
-fn pool(
-    low: &Low,
-    app: Option<&App>,
-    directory: &Path,
-    dialect: &Dialect,
-    connection: &str,
-    queues: &[String],
-    options: &WorkerOptions,
-) -> Result<PoolOptions, Error> {
-    let children = low.number("php", 0)?;
-    let (framework, runner) = match dialect {
-        Dialect::Laravel(_) => (Framework::Laravel, Runner::LARAVEL),
-        Dialect::Think(_) => (Framework::Think, Runner::THINK),
-        // Refused where there are to be children.
-        Dialect::Hyperf(_) => (Framework::Hyperf, Runner::LARAVEL),
-    };
-    if children > 0 {
-        if let Dialect::Think(think) = dialect {
-            dialect::takes_a_pool(think, options)?;
-        }
-        if app.is_none() {
-            return Err(no_app(framework, directory));
-        }
-    }
-    let old = framework != Framework::Laravel || app.is_some_and(|app| app.version() < (8, 0));
-    let mut arguments = vec!["queue:work".to_owned(), connection.to_owned()];
-    let mut option = |name: &str, value: &str| arguments.push(format!("--{name}={value}"));
-    option("queue", &queues.join(","));
-    option("sleep", "0");
-    option("tries", &options.tries.to_string());
-    option("timeout", &options.timeout.to_string());
-    option(if old { "delay" } else { "backoff" }, &options.backoff);
-    option("memory", &options.memory.unwrap_or(128).to_string());
-    if !options.rest.is_zero() {
-        option("rest", &options.rest.as_secs_f64().to_string());
-    }
-    if let Some(name) = low.get("name").filter(|_| !old) {
-        option("name", name);
-    }
-    let switches = ["force", "once"].into_iter().filter(|switch| low.is_on(switch));
-    arguments.extend(switches.map(|switch| format!("--{switch}")));
-    Ok(PoolOptions {
-        runner,
-        children,
-        php: low.get("php-binary").unwrap_or("php").to_owned(),
-        directory: logical(directory),
-        arguments,
-        max_jobs: low.number("php-max-jobs", 0)?,
-        max_time: seconds(low, "php-max-time", 0.0)?,
-    })
-}
-
-fn no_app(framework: Framework, directory: &Path) -> Error {
-    let way = match framework {
-        Framework::Laravel => "give --redis and --prefix",
-        Framework::Think | Framework::Hyperf => "give --redis and --queue",
-    };
-    let (directory, file) = (directory.to_owned(), framework.file());
-    Error::NoApp { directory, framework: framework.name(), file, way }
-}
-
-/// The directory as named, not as resolved: a symlink of a release that has moved is followed anew each time.
-fn logical(directory: &Path) -> PathBuf {
-    let same =
-        |a: &Path, b: &Path| a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a == b);
-    let here = std::env::var_os("PWD").map(PathBuf::from).filter(|pwd| same(pwd, Path::new(".")));
-    let here = here.or_else(|| std::env::current_dir().ok()).unwrap_or_default();
-    match directory == Path::new(".") {
-        true => here,
-        false => here.join(directory),
-    }
-}
-
-/// PHP's `max()` of two strings: as numbers where both are, else by their bytes.
-fn larger<'a>(backoff: &'a str, delay: &'a str) -> &'a str {
-    let smaller = match (backoff.trim().parse::<f64>(), delay.trim().parse::<f64>()) {
-        (Ok(backoff), Ok(delay)) => backoff < delay,
-        _ => backoff < delay,
-    };
-    if smaller { delay } else { backoff }
-}
-
-fn failed(app: Option<&App>, dialect: &Dialect, directory: &Path) -> Failed {
-    // Kept beside the queue, in the same step.
-    let Some(app) = app.filter(|_| !dialect.keeps_failed()) else { return Failed::Null };
-    let AppFailed { driver, table, database, path, limit, locks } = &app.failed;
-    let key = match driver.as_str() {
-        "database-uuids" => Some(KeyedBy::Uuid),
-        "database" => Some(KeyedBy::Id),
-        _ => None,
-    };
-    match (driver.as_str(), key, database.driver.as_deref().and_then(sql::Driver::named)) {
-        ("null", ..) => Failed::Null,
-        ("file", ..) if app.version() >= (10, 10) => {
-            let prefixed = app.version() >= (12, 36);
-            let lock = CacheLock { folder: directory.join(locks), prefixed };
-            Failed::File { path: directory.join(path), limit: *limit, lock }
-        }
-        (_, Some(key), Some(driver)) => {
-            let mut servers = database.servers.clone();
-            for server in servers.iter_mut().filter(|_| driver == sql::Driver::Sqlite) {
-                server.database = directory.join(&server.database).display().to_string();
-            }
-            let time_column = dialect::failed_table(dialect).map_or("failed_at", |(_, column)| column);
-            let table = format!("{}{table}", database.prefix);
-            Failed::Database { driver, servers, table, key, time_column }
-        }
-        (_, Some(_), None) => {
-            Failed::App(format!("{driver} on {}", database.driver.as_deref().unwrap_or("no database")))
-        }
-        _ => Failed::App(driver.clone()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -566,34 +398,6 @@ mod tests {
         let mut low = Low::default();
         options.iter().for_each(|(name, value)| low.flag(name, *value));
         low
-    }
-
-    #[test]
-    fn queues_are_split_but_not_trimmed() {
-        assert_eq!(queues(Some("high, low,,0"), "mine"), ["high", " low", "mine", "mine"]);
-        assert_eq!(queues(None, "mine"), ["mine"]);
-    }
-
-    #[test]
-    fn the_larger_back_off_counts_as_php_compares() {
-        assert_eq!(larger("0", "10"), "10");
-        assert_eq!(larger("9", "10"), "10");
-        assert_eq!(larger("3,10", "0"), "3,10");
-    }
-
-    #[test]
-    fn what_is_out_of_range_is_told_with_the_way_out() {
-        for (option, value, told) in [
-            ("lease", "9", "must be at least 10 seconds, [9] given"),
-            ("concurrency", "0", "must be at least 1"),
-            ("sleep", "-1", "must be a number of seconds, [-1] given"),
-            ("timeout-release", "soon", "must be now or lease, [soon] given"),
-        ] {
-            let error = options(&low(&[(option, value)]), None, &Defaults::of(&Dialect::default()))
-                .unwrap_err()
-                .to_string();
-            assert!(error.contains(told), "{error}");
-        }
     }
 
     #[test]
