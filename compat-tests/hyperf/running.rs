@@ -12,6 +12,7 @@ use handover::{Context, Exception, Job, Outcome, Worker, WorkerOptions};
 use super::of;
 use crate::conformance::{message, speaking};
 use crate::faults::rows::Rows;
+use crate::support::process::wait_until;
 use crate::support::redis::Redis;
 
 const CLASS: &str = "App\\Job\\A";
@@ -266,6 +267,30 @@ async fn row_28_what_a_job_answers_is_done_and_without_attempts_left_it_fails() 
         let told = ending.told.lock().unwrap();
         let reason = "App\\Job\\A asked for another attempt after its last.";
         assert_eq!(*told, if fails { vec![reason] } else { vec![] });
+    }
+}
+
+/// Whether its slots are full or one is free.
+#[test]
+fn row_29_sigterm_lets_what_runs_end_and_takes_nothing_more() {
+    for slots in ["--concurrency=1", "--concurrency=2"] {
+        let redis = Redis::start();
+        let push = |message: &str| redis.query::<i64>(&["LPUSH", "{queue}:waiting", message]);
+        push(&super::message("App\\Jobs\\WaitsForGate", 0));
+        let worker = super::work(&redis, &[slots]);
+        wait_until("it runs", || worker.stdout().contains("Processing App\\Jobs\\WaitsForGate."));
+        worker.signal("TERM");
+        wait_until("it takes no more", || worker.stderr().contains("taking no more jobs, waiting for 1"));
+        let next = super::message("Noop", 0);
+        push(&next);
+        std::fs::create_dir_all(redis.dir().join("storage/gates")).unwrap();
+        std::fs::write(redis.dir().join("storage/gates/n"), "").unwrap();
+        let end = worker.finish();
+        assert_eq!(end.code, 0, "{}", end.stderr);
+        assert!(end.stdout.contains("Processed App\\Jobs\\WaitsForGate."), "{}", end.stdout);
+        let keys: Vec<String> = redis.query(&["KEYS", "*"]);
+        assert_eq!(keys, ["{queue}:waiting"]);
+        assert_eq!(redis.query::<Vec<String>>(&["LRANGE", "{queue}:waiting", "0", "-1"]), [next]);
     }
 }
 
