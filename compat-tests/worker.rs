@@ -11,6 +11,8 @@ use handover::clock::Clock;
 use handover::config::{Config, Low};
 use handover::events::Event;
 use handover::failed::{CacheLock, FileStore};
+use handover::handler::Handler;
+use handover::queue::BoxFuture;
 use handover::{Context, Dispatch, Exception, Job, Outcome, Worker};
 use redis::AsyncConnectionConfig;
 use serde::Deserialize;
@@ -188,6 +190,19 @@ async fn gate_then(job: GateThen, ctx: Context) -> Result<Outcome, Exception> {
     }
 }
 
+/// Throws, and never comes to an end with what it does about its failure.
+struct MournsForEver;
+
+impl Handler for MournsForEver {
+    fn run(&self, _: Context) -> BoxFuture<'static, Outcome> {
+        Box::pin(async { Outcome::Threw(boom("boom")) })
+    }
+
+    fn failed(&self, _: Job, _: Exception) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
+    }
+}
+
 fn with_handlers(worker: Worker) -> Worker {
     worker
         .on_event(on_failed)
@@ -286,6 +301,7 @@ fn with_handlers(worker: Worker) -> Worker {
         .handle("Counted", counted)
         .handle("app\\job\\Counted", counted)
         .handle("App\\Job\\Counted", counted)
+        .route("MournsForEver", MournsForEver)
         .handle("Noop", async |_: serde_json::Value, _: Context| {})
         .handle("App\\Legacy", legacy)
 }

@@ -33,9 +33,10 @@ fn message(class: &str, max_attempts: i64) -> String {
     format!("O:28:\"Hyperf\\AsyncQueue\\JobMessage\":2:{{s:3:\"job\";{job}s:8:\"attempts\";i:0;}}")
 }
 
-/// The worker with handlers.
+/// The worker with handlers, in the folder of its Redis.
 fn work(redis: &Redis, words: &[&str]) -> Running {
     let mut command = command(worker_binary());
+    command.current_dir(redis.dir());
     command.args(words).args(["--dialect=hyperf", "--redis", &redis.url(0)]);
     command.env("TRACE_FILE", redis.dir().join("trace.log"));
     Running::start(command)

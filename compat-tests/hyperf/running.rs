@@ -12,6 +12,7 @@ use handover::{Context, Exception, Job, Outcome, Worker, WorkerOptions};
 use super::of;
 use crate::conformance::{message, speaking};
 use crate::faults::rows::Rows;
+use crate::support::process::wait_until;
 use crate::support::redis::Redis;
 
 const CLASS: &str = "App\\Job\\A";
@@ -210,22 +211,24 @@ async fn rows_24_and_25_what_cannot_be_read_stays_reserved_or_is_set_aside() {
 async fn row_26_a_method_of_a_service_is_given_its_arguments() {
     let redis = Redis::start();
     let queue = speaking(&redis, of("3.2.4"));
-    let push = async |method: &str| {
+    let two = "a:2:{i:0;s:2:\"\u{e9}\";i:1;a:1:{i:0;d:1.5;}}";
+    let push = async |method: &str, params: &str| {
         let job = format!(
-            "O:31:\"Hyperf\\AsyncQueue\\AnnotationJob\":4:{{s:11:\"maxAttempts\";i:0;s:6:\"params\";a:2:{{i:0;s:2:\"\u{e9}\";i:1;\
-             a:1:{{i:0;d:1.5;}}}}s:5:\"class\";s:7:\"App\\Svc\";s:6:\"method\";s:{}:\"{method}\";}}",
+            "O:31:\"Hyperf\\AsyncQueue\\AnnotationJob\":4:{{s:11:\"maxAttempts\";i:0;s:6:\"params\";{params}s:5:\"class\";s:7:\"App\\Svc\";s:6:\"method\";s:{}:\"{method}\";}}",
             method.len()
         );
         let message =
             format!("O:28:\"Hyperf\\AsyncQueue\\JobMessage\":2:{{s:3:\"job\";{job}s:8:\"attempts\";i:0;}}");
         queue.push("{queue}", message.as_bytes()).await.unwrap();
     };
-    push("send").await;
-    push("other").await;
+    push("send", two).await;
+    push("other", two).await;
+    push("refresh", "a:0:{}").await;
+    push("send", "a:1:{i:0;s:2:\"\u{e9}\";}").await;
     #[derive(serde::Deserialize)]
     struct Arguments(String, Vec<f64>);
     let heard = Arc::new(Mutex::new(Vec::new()));
-    let (by_method, by_class) = (heard.clone(), heard.clone());
+    let (by_method, by_class, without, events) = (heard.clone(), heard.clone(), heard.clone(), heard.clone());
     worker(&queue)
         .handle("App\\Svc@send", move |(to, numbers): (String, Vec<f64>), _: Context| {
             by_method.lock().unwrap().push(format!("send {to} {numbers:?}"));
@@ -235,11 +238,22 @@ async fn row_26_a_method_of_a_service_is_given_its_arguments() {
             by_class.lock().unwrap().push(format!("{} {to} {numbers:?}", ctx.job().name()));
             async {}
         })
+        .handle("App\\Svc@refresh", move |(): (), _: Context| {
+            without.lock().unwrap().push("refresh".to_owned());
+            async {}
+        })
+        .on_event(move |event| {
+            let Event::Failed { exception, .. } = event else { return };
+            events.lock().unwrap().push(exception.message.clone());
+        })
         .concurrency(1)
         .drain()
         .await
         .unwrap();
-    assert_eq!(*heard.lock().unwrap(), ["send \u{e9} [1.5]", "App\\Svc@other \u{e9} [1.5]"]);
+    let unfit = "App\\Svc@send does not fit its handler: expected a tuple of size 2, found array of 1";
+    let runs = ["send \u{e9} [1.5]", "App\\Svc@other \u{e9} [1.5]", "refresh", unfit];
+    assert_eq!(*heard.lock().unwrap(), runs);
+    assert_eq!(standing(&queue, State::Failed).await.len(), 1);
 }
 
 #[tokio::test]
@@ -266,6 +280,50 @@ async fn row_28_what_a_job_answers_is_done_and_without_attempts_left_it_fails() 
         let told = ending.told.lock().unwrap();
         let reason = "App\\Job\\A asked for another attempt after its last.";
         assert_eq!(*told, if fails { vec![reason] } else { vec![] });
+    }
+}
+
+/// Whether its slots are full or one is free.
+#[test]
+fn row_29_sigterm_lets_what_runs_end_and_takes_nothing_more() {
+    for slots in ["--concurrency=1", "--concurrency=2"] {
+        let redis = Redis::start();
+        let push = |message: &str| redis.query::<i64>(&["LPUSH", "{queue}:waiting", message]);
+        push(&super::message("App\\Jobs\\WaitsForGate", 0));
+        let worker = super::work(&redis, &[slots]);
+        wait_until("it runs", || worker.stdout().contains("Processing App\\Jobs\\WaitsForGate."));
+        worker.signal("TERM");
+        wait_until("it takes no more", || worker.stderr().contains("taking no more jobs, waiting for 1"));
+        let next = super::message("Noop", 0);
+        push(&next);
+        std::fs::create_dir_all(redis.dir().join("storage/gates")).unwrap();
+        std::fs::write(redis.dir().join("storage/gates/n"), "").unwrap();
+        let end = worker.finish();
+        assert_eq!(end.code, 0, "{}", end.stderr);
+        assert!(end.stdout.contains("Processed App\\Jobs\\WaitsForGate."), "{}", end.stdout);
+        let keys: Vec<String> = redis.query(&["KEYS", "*"]);
+        assert_eq!(keys, ["{queue}:waiting"]);
+        assert_eq!(redis.query::<Vec<String>>(&["LRANGE", "{queue}:waiting", "0", "-1"]), [next]);
+    }
+}
+
+#[test]
+fn a_job_that_never_ends_to_tell_its_failure_keeps_no_worker_that_has_to_go() {
+    for (words, once) in [(&["--grace=1"][..], true), (&["--max-jobs=1"], false)] {
+        let redis = Redis::start();
+        let message = super::message("MournsForEver", 0);
+        let _: i64 = redis.query(&["LPUSH", "{queue}:waiting", &message]);
+        let worker = super::work(&redis, words);
+        wait_until("it has failed", || worker.stdout().contains("Failed MournsForEver."));
+        worker.signal("TERM");
+        wait_until("it goes without", || {
+            // Of two signals in quick succession a process may see one.
+            (!once).then(|| worker.signal("TERM"));
+            worker.stderr().contains("not waiting any longer")
+        });
+        let end = worker.finish();
+        assert_eq!(end.code, 0, "{}", end.stderr);
+        assert_eq!(redis.query::<Vec<String>>(&["LRANGE", "{queue}:failed", "0", "-1"]), [message]);
     }
 }
 

@@ -41,7 +41,7 @@ pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
 /// | array | struct; map, whose `String` keys also take int keys; `Vec` or tuple, in the order of the array whatever the keys |
 /// | string | `String`, `&str` if it is UTF-8; bytes (`serde_bytes`) always |
 /// | int, float, bool | numbers that hold it, also `f64` from an int; `bool` |
-/// | null | `None`, `()` |
+/// | null, an empty array | `None` of null; `()` |
 /// | enum case | variant by the case's name, also from a string or int of that name; `String` |
 /// | `C:` object | bytes, or `String` if they are UTF-8 |
 /// | reference | what it leads to |
@@ -233,7 +233,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
     scalars! {
         deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
         deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32 deserialize_f64
-        deserialize_unit deserialize_char deserialize_str deserialize_string deserialize_identifier
+        deserialize_char deserialize_str deserialize_string deserialize_identifier
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -251,6 +251,15 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         if self.value.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.value {
+            // A tuple of nothing: the arguments of a method that takes none.
+            Value::Array(array) if array.is_empty() => visitor.visit_unit(),
+            Value::Array(_) | Value::Object(_) => Err(self.mismatch(&visitor)),
+            _ => self.deserialize_any(visitor),
+        }
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(
@@ -381,6 +390,7 @@ mod tests {
     #[test]
     fn scalars() {
         ok("N;", ());
+        ok("a:0:{}", ());
         ok("N;", None::<i64>);
         ok("i:5;", Some(5));
         ok("b:1;", true);
@@ -464,6 +474,8 @@ mod tests {
             "property \"k\": expected int (u8), found string \"k\"",
         );
         err::<(i64, i64)>("a:1:{i:0;i:1;}", "expected a tuple of size 2, found array of 1");
+        err::<()>("a:1:{i:0;i:1;}", "expected null, found array of 1");
+        err::<()>("O:1:\"A\":0:{}", "expected null, found object A");
         err::<i64>("i:5", "unserialize(): Error at offset 3 of 3 bytes: expected \";\", found the end");
     }
 

@@ -46,8 +46,8 @@ impl Payload {
         Ok(Payload(Arc::new(Inner { raw, fields, name, job, handler, command, call })))
     }
 
-    /// The arguments of the method that a message of Hyperf calls, by their position: a tuple, a list, or a struct with a
-    /// field for each. `None` where this is no such message.
+    /// The arguments of the method that a message of Hyperf calls, by their position: a tuple or a tuple struct of as many
+    /// as the call has, `()` where that is none, or a list. `None` where this is no such message.
     pub fn arguments<T: DeserializeOwned>(&self) -> Option<Result<T, php::Error>> {
         let call = self.0.call.as_ref()?;
         let none = Value::from(php::Array::new());

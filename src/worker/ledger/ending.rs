@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{Ledger, Phase};
@@ -21,6 +22,8 @@ use crate::worker::stop::StopReason;
 const COURTESY: Duration = Duration::from_secs(2);
 /// How long a worker that was told to stop waits for a Redis that is not there, where `--grace` does not say.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long attempts are waited for that have nothing left to settle, where the worker is to be gone.
+const LAST_WAIT: Duration = Duration::from_secs(5);
 
 impl Ledger {
     /// What was called back goes back once all are gone, so that their first order is kept; one handler that lingers
@@ -166,6 +169,38 @@ impl Ledger {
         self.part_at = Some(Instant::now() + Duration::from_secs(1));
         for held in self.held.values() {
             held.hand_back.cancel();
+        }
+    }
+
+    /// Waits for attempts whose jobs are settled, and which do what follows, such as telling a job that it failed: as long
+    /// as they like, unless Redis is gone, `--grace` is over or a second signal comes. A child that lingers then is ended
+    /// with the pool.
+    pub(super) async fn see_off(&mut self, mut signals: mpsc::UnboundedReceiver<Signal>) {
+        let attempts = self.attempts.clone();
+        attempts.close();
+        let soon = Instant::now() + LAST_WAIT;
+        let mut signals_open = true;
+        loop {
+            let is_leaving = self.is_cut_off() || matches!(self.phase, Phase::Leaving(_));
+            let until = if is_leaving { Some(soon) } else { self.grace_ends.map(|at| at.max(soon)) };
+            let over = async {
+                match until {
+                    Some(until) => tokio::time::sleep_until(until).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = attempts.wait() => return,
+                signal = signals.recv(), if signals_open => match signal {
+                    Some(signal) => self.obey(signal),
+                    None => signals_open = false,
+                },
+                () = over => {
+                    let jobs = attempts.len();
+                    return tracing::warn!(jobs, "not waiting any longer for what jobs do after they have ended");
+                }
+            }
         }
     }
 

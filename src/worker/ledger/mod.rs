@@ -41,9 +41,6 @@ const WAIT_SECONDS: f64 = 5.0;
 /// Shortest pause between two polls, whatever `--sleep` says: the wake-ups are quicker anyway.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
 
-/// How long attempts are waited for whose settlements were given up.
-const LAST_WAIT: Duration = Duration::from_secs(5);
-
 /// A reservation whose attempt is under way.
 struct Held {
     reservation: Reservation,
@@ -194,12 +191,7 @@ impl Ledger {
                 self.hear(say);
             }
             if let Some(reason) = self.step().await {
-                self.attempts.close();
-                match self.is_cut_off() {
-                    false => self.attempts.wait().await,
-                    // What is left was given up; a child that lingers is ended with the pool.
-                    true => drop(tokio::time::timeout(LAST_WAIT, self.attempts.wait()).await),
-                }
+                self.see_off(signals).await;
                 if let Some(pool) = self.shared.pool.get() {
                     pool.close().await;
                 }
