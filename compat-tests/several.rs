@@ -200,7 +200,7 @@ async fn a_redis_without_the_command_is_polled() {
         .options(options)
         .on_event(counting(&polls))
         .on_event(move |event| {
-            if let Event::QueueDown { error } = event {
+            if let Event::QueueDown { error, .. } = event {
                 told.lock().unwrap().push(error.clone());
             }
         })

@@ -158,6 +158,8 @@ pub enum Event {
     },
     /// Redis could not be reached or refused; the worker tries again.
     QueueDown {
+        /// The connection's name.
+        connection: Arc<str>,
         /// What the queue said.
         error: String,
     },
@@ -169,7 +171,10 @@ pub enum Event {
         since: Duration,
     },
     /// The worker reserves again after it could not.
-    QueueUp,
+    QueueUp {
+        /// The connection's name.
+        connection: Arc<str>,
+    },
     /// What was moved aside as timed out was put back to wait.
     Reloaded {
         /// The queue.

@@ -48,7 +48,7 @@ impl<'a> Driven<'a> {
     }
 
     pub fn speaking(self, dialect: &Dialect) -> Self {
-        Driven { counting: dialect.counting(), has_tokens: dialect.has_wake_ups(), ..self }
+        Driven { counting: dialect.counting(), has_tokens: dialect.rules().has_wake_ups, ..self }
     }
 
     /// By how much a reservation raises the count.

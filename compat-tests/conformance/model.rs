@@ -366,7 +366,7 @@ fn play(steps: Vec<Step>, dialect: Dialect) {
         let clients = [(); 3].map(|()| speaking(&server, dialect.clone()));
         let held = [const { Vec::new() }; 3];
         let model = Model { counting: dialect.counting(), ..Model::default() };
-        let has_tokens = dialect.has_wake_ups();
+        let has_tokens = dialect.rules().has_wake_ups;
         let mut world = World { server, clients, held, model, now: NOW, tokens: 0, has_tokens };
         for step in steps {
             world.step(step).await;

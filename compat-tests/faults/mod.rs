@@ -7,6 +7,7 @@ mod beside;
 mod between;
 mod clock;
 mod cluster;
+mod connections;
 mod cuts;
 mod due;
 mod equal;

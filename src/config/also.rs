@@ -51,6 +51,7 @@ fn connection(typed: &str, redis: &str) -> Result<Config, Error> {
         })?;
         low.flag(name, value);
     }
+    low.check_switches()?;
     if low.get("app").is_some() {
         return Config::from_low(&low);
     }
@@ -108,6 +109,8 @@ mod tests {
             ("symfony=q", "[symfony] given"),
             ("think=q?concurrency=3", "tries behind its ?"),
             ("think=q?lease=1", "at least 10 seconds"),
+            ("think=q?no-expire=maybe", "must be on or off"),
+            ("hyperf=q?namespace=shop", "--namespace option means nothing here"),
         ] {
             let error = config(typed).unwrap_err().to_string();
             assert!(error.contains(told), "{typed}: {error}");

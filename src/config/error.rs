@@ -182,6 +182,11 @@ pub enum Error {
         "The --reload option means nothing here: with this framework a reservation that ends brings its job back by itself."
     )]
     NothingToReload,
+    /// A framework whose jobs are named by their whole class.
+    #[error(
+        "The --namespace option means nothing here: only ThinkPHP's jobs may be named without their namespace."
+    )]
+    NoNamespace,
     /// A framework without `queue:restart`.
     #[error("The --restart-key option means nothing here: this framework has no queue:restart.")]
     NoRestart,

@@ -145,8 +145,8 @@ pub(super) const OPTIONS: &[Known] = &[
     known(
         "also",
         Some("DIALECT=QUEUES"),
-        "Serve these queues of another framework on the same Redis, too: think=orders,mails or think@3.0.4=orders?tries=3 \
-         or laravel=default?app=/srv/crm; may be given often",
+        "After its own queues, serve these of another framework on the same Redis: think=orders,mails or \
+         think@3.0.4=orders?tries=3 or laravel=default?app=/srv/crm; may be given often",
     ),
     known("redis", Some("URL"), "The queue's Redis, in place of the app's"),
     known("prefix", Some("PREFIX"), "The key prefix, in place of the app's"),
@@ -292,11 +292,18 @@ impl Low {
         self.get(name).is_some_and(|value| !off(value))
     }
 
-    /// A switch that is neither on nor off, with what was given.
-    pub(super) fn odd_switch(&self) -> Option<(&'static str, &str)> {
+    /// Refuses a switch that is neither on nor off.
+    pub(super) fn check_switches(&self) -> Result<(), Error> {
         let known = |value: &str| ON.iter().chain(OFF).any(|known| known.eq_ignore_ascii_case(value));
         let switches = OPTIONS.iter().filter(|option| option.value.is_none()).map(|option| option.name);
-        switches.filter_map(|name| Some((name, self.get(name)?))).find(|(_, value)| !known(value))
+        match switches.filter_map(|name| Some((name, self.get(name)?))).find(|(_, value)| !known(value)) {
+            None => Ok(()),
+            Some((name, given)) => Err(Error::OutOfRange {
+                name,
+                must: "must be on or off (1, true, yes, on; 0, false, no, off)",
+                given: given.to_owned(),
+            }),
+        }
     }
 
     /// A number, or the default.
@@ -356,7 +363,7 @@ mod tests {
         ] {
             let mut low = Low::default();
             low.flag("stop-when-empty", given);
-            assert_eq!((low.is_on("stop-when-empty"), low.odd_switch().is_some()), (on, odd), "{given}");
+            assert_eq!((low.is_on("stop-when-empty"), low.check_switches().is_err()), (on, odd), "{given}");
         }
     }
 

@@ -166,14 +166,7 @@ impl Config {
         let table = path.map(|path| file::read_into(&mut low, &path)).transpose()?;
         #[cfg(not(feature = "http"))]
         drop(table);
-        if let Some((name, given)) = low.odd_switch() {
-            let given = given.to_owned();
-            return Err(Error::OutOfRange {
-                name,
-                must: "must be on or off (1, true, yes, on; 0, false, no, off)",
-                given,
-            });
-        }
+        low.check_switches()?;
         let directory = directory(&low);
         let guess = low.is_on("guess-config");
         let environment = std::env::vars_os();
@@ -242,6 +235,9 @@ impl Config {
         let told = app.into_iter().flat_map(|app| app.warnings.iter().cloned());
         let rewriting = from_app.into_iter().flat_map(|redis| &redis.rewrites_values);
         let warnings = rewriting.map(|option| doubts::rewriting(option));
+        if low.get("namespace").is_some() && !matches!(dialect, Dialect::Think(_)) {
+            return Err(Error::NoNamespace);
+        }
         let queues = options::queues(low.get("queue").filter(|queues| !queues.is_empty()), default_queue);
         if options.reload_timeout && dialect.keys(default_queue).timeout.is_none() {
             return Err(Error::NothingToReload);

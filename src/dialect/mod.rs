@@ -63,14 +63,6 @@ impl Dialect {
         }
     }
 
-    /// True where a push leaves a token that wakes a waiting worker.
-    pub fn has_wake_ups(&self) -> bool {
-        match self {
-            Dialect::Laravel(_) => true,
-            Dialect::Think(_) | Dialect::Hyperf(_) => false,
-        }
-    }
-
     /// True where failed jobs stay beside their queue, in the step that removes them: nothing else is to record them.
     pub fn keeps_failed(&self) -> bool {
         match self {

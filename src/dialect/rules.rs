@@ -38,6 +38,8 @@ pub struct Rules {
     pub release_needs_a_try: bool,
     /// The job's own `failed` is called (not in Hyperf before 3.1).
     pub tells_the_job: bool,
+    /// A push leaves a token that wakes a waiting worker, and it takes the token; else a wait takes nothing.
+    pub has_wake_ups: bool,
     /// Jobs can run in PHP processes that Handover starts (not Hyperf's, whose consumers are a part of its server).
     pub has_pool: bool,
     /// The payload of jobs that a handler pushes.
@@ -73,6 +75,7 @@ impl Rules {
             fails_before_a_run: true,
             release_needs_a_try: false,
             tells_the_job: true,
+            has_wake_ups: true,
             has_pool: true,
             shape: Shape::laravel(version),
         }
@@ -103,6 +106,7 @@ impl Rules {
             fails_before_a_run: true,
             release_needs_a_try: false,
             tells_the_job: true,
+            has_wake_ups: false,
             has_pool: true,
             shape: Shape::think(version),
         }
@@ -128,6 +132,7 @@ impl Rules {
             fails_before_a_run: false,
             release_needs_a_try: true,
             tells_the_job: version >= (3, 1, 0),
+            has_wake_ups: false,
             has_pool: false,
             shape: Shape::hyperf(version),
         }

@@ -88,7 +88,7 @@ impl MemoryQueue {
     }
 
     fn take_token(&self, queues: &[String]) -> Option<String> {
-        let has_wake_ups = self.0.dialect.has_wake_ups();
+        let has_wake_ups = self.0.dialect.rules().has_wake_ups;
         let token = |queue: &&String| {
             self.with(queue, |lists| {
                 if !has_wake_ups {

@@ -362,7 +362,7 @@ impl Queue for RedisQueue {
     fn wait<'a>(&'a self, queues: &'a [String], seconds: f64) -> BoxFuture<'a, Result<Vec<String>, Error>> {
         Box::pin(async move {
             let keys = queues.iter().map(|queue| self.dialect.keys(queue));
-            let waited = match self.dialect.has_wake_ups() {
+            let waited = match self.dialect.rules().has_wake_ups {
                 true => {
                     let keys: Vec<String> = keys.filter_map(|keys| keys.notify).collect();
                     self.redis.blpop(&keys, seconds).await.map(|taken| (keys, taken))
@@ -402,7 +402,9 @@ impl Queue for RedisQueue {
     }
 
     fn wake(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.redis.unblock())
+        Box::pin(async {
+            self.redis.unblock().await;
+        })
     }
 
     fn push<'a>(&'a self, queue: &'a str, payload: &'a [u8]) -> BoxFuture<'a, Result<(), Error>> {

@@ -40,6 +40,13 @@ pub(super) struct Waiter {
     known_as: std::sync::Mutex<Option<(Arc<Link>, i64)>>,
 }
 
+/// What a wait takes off its list.
+#[derive(Clone, Copy, PartialEq)]
+enum Takes {
+    Elements,
+    Nothing,
+}
+
 /// One wait, on one connection.
 struct Wait {
     spot: Spot,
@@ -70,7 +77,7 @@ impl Redis {
                 time: Duration::from_secs_f64(seconds),
             }
         });
-        let answers = self.first_of(waits.collect()).await?;
+        let answers = self.first_of(waits.collect(), Takes::Elements).await?;
         let taken = answers.into_iter().map(|(_, answer)| {
             let (key, _): (String, Value) = from_redis_value(answer).map_err(RedisError::from)?;
             Ok(key)
@@ -90,11 +97,12 @@ impl Redis {
             let time = Duration::from_secs_f64(seconds);
             Wait { spot: Spot::List(list.clone()), key: list.clone(), command, time }
         });
-        Ok(self.first_of(waits.collect()).await?.into_iter().map(|(key, _)| key).collect())
+        let seen = self.first_of(waits.collect(), Takes::Nothing).await?;
+        Ok(seen.into_iter().map(|(key, _)| key).collect())
     }
 
     /// Waits until one of these is answered, and ends the others; answers the keys, with what was said.
-    async fn first_of(&self, waits: Vec<Wait>) -> Result<Vec<(String, Value)>, Error> {
+    async fn first_of(&self, waits: Vec<Wait>, takes: Takes) -> Result<Vec<(String, Value)>, Error> {
         let mut under_way = JoinSet::new();
         for wait in waits {
             let redis = self.clone();
@@ -109,7 +117,12 @@ impl Redis {
                     Err(error) => failed = Some(error),
                 },
                 // Again and again: a wait may reach Redis only after it was to be ended.
-                () = self.unblock_soon(), if over => {}
+                ended = self.unblock_soon(), if over => {
+                    // Redis may not be told to end them; where they take nothing their connections may end instead.
+                    if !ended && takes == Takes::Nothing {
+                        break;
+                    }
+                }
             }
         }
         match failed {
@@ -118,9 +131,10 @@ impl Redis {
         }
     }
 
-    async fn unblock_soon(&self) {
-        self.unblock().await;
+    async fn unblock_soon(&self) -> bool {
+        let ended = self.unblock().await;
         tokio::time::sleep(Duration::from_millis(50)).await;
+        ended
     }
 
     /// One connection's wait; no answer where its time was over.
@@ -158,16 +172,18 @@ impl Redis {
         }
     }
 
-    /// Ends every wait that is under way, as if its time were over.
-    pub async fn unblock(&self) {
+    /// Ends every wait that is under way, as if its time were over; false where Redis refuses to, and they end by
+    /// themselves, within their seconds.
+    pub async fn unblock(&self) -> bool {
+        let mut ended = true;
         let waiters: Vec<Arc<Waiter>> = self.0.waiters.lock().await.values().cloned().collect();
         for waiter in waiters {
             if let Some((link, id)) = waiter.known_as() {
                 let command = cmd("CLIENT").arg("UNBLOCK").arg(id).to_owned();
-                // Where it is refused the wait ends by itself, within its seconds.
-                let _ = link.call(&Call::Command(&command), false).await;
+                ended &= link.call(&Call::Command(&command), false).await.is_ok();
             }
         }
+        ended
     }
 }
 

@@ -99,9 +99,9 @@ pub fn log() -> impl Fn(&Event) + Send + Sync + 'static {
             ahead.abs(),
             if *ahead > 0 { "ahead of" } else { "behind" }
         ),
-        Event::QueueDown { error } => error!("{error}; trying again"),
+        Event::QueueDown { connection, error } => error!(%connection, "{error}; trying again"),
         Event::StillWaiting { what, since } => warn!("waiting for {} s for {what}", since.as_secs()),
-        Event::QueueUp => info!("Redis answers again"),
+        Event::QueueUp { connection } => info!(%connection, "Redis answers again"),
         Event::Paused => info!("paused: no job is taken until SIGCONT"),
         Event::Resumed => info!("resumed"),
         Event::Reloaded { queue, jobs } => {

@@ -101,7 +101,7 @@ pub(super) struct Blocked {
 
 impl Blocked {
     /// When the head is to be looked at; never while there is nobody to take it if it turns out to be another kind.
-    pub(super) fn looks_at(self, free: Free) -> Option<Instant> {
+    fn looks_at(self, free: Free) -> Option<Instant> {
         let other = if self.on_php { free.native } else { free.php };
         (other > 0).then_some(self.look_at)
     }
@@ -144,6 +144,7 @@ impl Line {
         if self.is_away {
             return 0;
         }
+        let free = self.open_to(free);
         let fit = match self.blocked {
             None => free.any(),
             Some(blocked) => {
@@ -180,8 +181,18 @@ impl Line {
     }
 
     /// It is asked as soon as something is due; else it waits for a slot or for its next probe anyway.
-    pub(super) fn acts_on_due(&self) -> bool {
-        self.probe.is_none() && self.blocked.is_none()
+    pub(super) fn acts_on_due(&self, free: Free) -> bool {
+        self.probe.is_none() && self.blocked.is_none() && self.open_to(free).any() > 0
+    }
+
+    /// The slots its jobs may have: PHP children only where they are of its app.
+    fn open_to(&self, free: Free) -> Free {
+        Free { php: if self.connection.has_pool { free.php } else { 0 }, ..free }
+    }
+
+    /// When a head that waits for a slot is to be looked at.
+    pub(super) fn looks_at(&self, free: Free) -> Option<Instant> {
+        self.blocked.and_then(|blocked| blocked.looks_at(self.open_to(free)))
     }
 
     pub(super) fn is_quiet(&self, now: Instant) -> bool {
@@ -211,5 +222,26 @@ impl Line {
             first || bytes <= BATCH_BYTES
         });
         fits.count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::MemoryQueue;
+
+    #[test]
+    fn jobs_of_another_app_are_not_asked_for_because_a_php_child_is_free() {
+        let own = Connection::of(MemoryQueue::new());
+        let other = Connection { has_pool: false, ..own.clone() };
+        let [mut own, mut other] = [own, other].map(|one| Line::new("default", 0, Arc::new(one)));
+        let (now, full) = (Instant::now(), Free { native: 0, php: 2 });
+        assert_eq!((own.want(full, now), other.want(full, now)), (2, 0));
+        assert_eq!((own.acts_on_due(full), other.acts_on_due(full)), (true, false));
+        assert_eq!(other.want(Free { native: 3, php: 2 }, now), 3);
+        // Its head may be a job of the other kind; of the other app's it is none.
+        own.block(false, now);
+        other.block(false, now);
+        assert!(own.looks_at(full).is_some() && other.looks_at(full).is_none());
     }
 }

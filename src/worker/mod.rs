@@ -5,6 +5,7 @@
 
 mod attempt;
 mod connection;
+mod contact;
 mod desk;
 mod health;
 mod ledger;
@@ -223,7 +224,7 @@ impl Worker {
         self
     }
 
-    /// The connection's name as it is written into failed jobs.
+    /// The connection's name as it is written into failed jobs and into the log.
     #[must_use]
     pub fn connection(mut self, name: &str) -> Self {
         self.own.name = name.into();
@@ -262,8 +263,7 @@ impl Worker {
     }
 
     /// Where the app's cache keeps the item of `queue:restart`: once it changes the worker finishes what runs and stops.
-    /// Not looked at with `--once`. May be
-    /// named for several apps.
+    /// Not looked at with `--once`. May be named for several apps.
     #[must_use]
     pub fn restart_key(mut self, key: RestartKey) -> Self {
         self.shared.restart.push(key);
@@ -283,10 +283,13 @@ impl Worker {
         self
     }
 
-    /// Serves the queues of this worker, too, each round after its own: those of another app or framework, on the same
-    /// Redis or on another. For their jobs the other's connection, framework, limits and store of failed jobs hold; its
-    /// handlers are added to this one's, its `queue:restart` ends this one, and what else it was told is dropped. PHP children stay those of this worker's
-    /// app, and are given no job of the other's.
+    /// Serves the queues of the other worker, too: those of another app or framework, on the same Redis or on another. In
+    /// each round they are asked after this one's own, for the slots that are still free: while its own queues have more
+    /// jobs than there are slots, the other's wait, as a later one of [`queues`](Self::queues) does.
+    ///
+    /// For their jobs the other's connection, framework, limits and store of failed jobs hold; its handlers are added to
+    /// this one's, its `queue:restart` ends this one, and what else it was told is dropped. PHP children stay those of
+    /// this worker's app, and are given no job of the other's.
     #[must_use]
     pub fn also(mut self, other: Worker) -> Self {
         let Worker { shared, own, others } = other;
@@ -335,13 +338,22 @@ impl Worker {
     /// Works until a signal or an option ends it.
     ///
     /// # Errors
-    /// Where signals cannot be listened to, nobody could record a failed job, an endpoint cannot be used, or there can be no
-    /// pool of PHP processes. Trouble with Redis is not an error: it is told as an event and waited out.
+    /// Where signals cannot be listened to, nobody could record a failed job or run the jobs of other connections, an
+    /// endpoint cannot be used, or there can be no pool of PHP processes. Trouble with Redis is not an error: it is told as an event and waited out.
     pub async fn run(mut self) -> std::io::Result<StopReason> {
         #[cfg(feature = "http")]
         self.reach_endpoints()?;
         if self.shared.php.children > 0 && !self.own.rules.has_pool {
             return Err(std::io::Error::other(crate::dialect::hyperf::NO_POOL));
+        }
+        if !self.others.is_empty() && self.shared.routes.is_empty() {
+            let names: Vec<&str> =
+                self.others.iter().flat_map(|other| &other.queues).map(|name| &**name).collect();
+            return Err(std::io::Error::other(format!(
+                "nobody here runs the jobs of [{}]: PHP processes run those of the worker's own app, so --also needs a \
+                 handler, or an endpoint with --http.",
+                names.join(",")
+            )));
         }
         let nobody_records = |connection: &&Connection| {
             connection.failed.is_none() && !(connection.has_pool && self.shared.php.children > 0)

@@ -12,7 +12,6 @@ use crate::events::Event;
 use crate::queue::Error;
 use crate::worker::desk::Say;
 use crate::worker::line::Line;
-use crate::worker::outage::Outage;
 
 impl Ledger {
     /// Redis did not do what was asked of this queue: it is away, with those that fall with it, and each is looked after
@@ -31,14 +30,25 @@ impl Ledger {
                 self.look_after(other);
             }
         }
-        self.tell_outage(error);
+        self.tell_outage(index, error);
         self.hungry = true;
     }
 
-    fn tell_outage(&mut self, error: &Error) {
-        if self.told_causes.is_new(error.cause()) {
-            self.shared.events.emit(Event::QueueDown { error: error.to_string() });
+    fn tell_outage(&mut self, index: usize, error: &Error) {
+        let nth = self.lines[index].nth;
+        if self.contacts[nth].told.is_new(error.cause()) {
+            self.tell_down(nth, error.to_string());
         }
+    }
+
+    pub(super) fn tell_down(&self, nth: usize, error: String) {
+        let connection = self.shared.connections[nth].name.clone();
+        self.shared.events.emit(Event::QueueDown { connection, error });
+    }
+
+    pub(super) fn tell_up(&self, nth: usize) {
+        let connection = self.shared.connections[nth].name.clone();
+        self.shared.events.emit(Event::QueueUp { connection });
     }
 
     /// Asks a queue whether it is there again, without the ledger waiting for the answer.
@@ -56,7 +66,7 @@ impl Ledger {
     pub(super) fn reached(&mut self, index: usize, error: Option<Error>) {
         if let Some(error) = error {
             self.lines[index].outage.fails(error.to_string(), error.is_refusal());
-            self.tell_outage(&error);
+            self.tell_outage(index, &error);
             self.look_after(index);
             return;
         }
@@ -76,16 +86,23 @@ impl Ledger {
         if !self.lines[index].outage.ends() {
             return;
         }
-        let still_on = self.lines.iter().map(|line| &line.outage).filter(|outage| outage.is_on());
-        let (refused, gone): (Vec<&Outage>, Vec<&Outage>) = still_on.partition(|outage| outage.is_refusal());
+        let nth = self.lines[index].nth;
+        let beside = self.lines.iter().filter(|line| line.nth == nth).map(|line| &line.outage);
+        let still_on = beside.filter(|outage| outage.is_on());
+        let (refused, gone): (Vec<_>, Vec<_>) = still_on.partition(|outage| outage.is_refusal());
         let all_is_well = gone.is_empty() && (refused.is_empty() || !was_refusal);
-        if all_is_well && self.told_causes.clear() {
-            self.shared.events.emit(Event::QueueUp);
+        if all_is_well && self.contacts[nth].told.clear() {
+            self.tell_up(nth);
         }
     }
 
     /// Something that is held or to be said cannot be said now.
     pub(super) fn is_cut_off(&self) -> bool {
         self.lines.iter().any(|line| line.is_away)
+    }
+
+    /// The same of one connection.
+    pub(super) fn is_cut_off_from(&self, nth: usize) -> bool {
+        self.lines.iter().any(|line| line.nth == nth && line.is_away)
     }
 }

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::{Ledger, Phase};
@@ -204,21 +205,26 @@ impl Ledger {
         }
     }
 
-    /// The last words to Redis: end a wait that is under way, and give back the tokens in hand.
+    /// The last words to Redis: end the waits that are under way, and give back the tokens in hand. Nothing is said to a
+    /// connection that is away.
     pub(super) async fn farewell(&mut self) {
-        if self.is_cut_off() {
-            // Nobody to say it to.
-            return self.waits.abort_all();
+        for nth in 0..self.contacts.len() {
+            let takes_nothing = !self.shared.connections[nth].rules.has_wake_ups;
+            if takes_nothing || self.is_cut_off_from(nth) {
+                self.contacts[nth].wait.take().iter().for_each(AbortHandle::abort);
+            }
         }
-        if tokio::time::timeout(COURTESY, self.wake_up()).await.is_err() {
-            // A Redis that says nothing: a wake-up token is not worth the wait.
-            return self.waits.abort_all();
-        }
-        for line in self.lines.iter().filter(|line| line.woken > 0) {
+        // Of a Redis that says nothing: a wake-up token is not worth the wait.
+        let _ = tokio::time::timeout(COURTESY, self.wake_up()).await;
+        self.waits.abort_all();
+        for line in self.lines.iter().filter(|line| line.woken > 0 && !self.is_cut_off_from(line.nth)) {
+            if self.contacts[line.nth].wait.is_some() {
+                continue;
+            }
             let now = self.shared.clock.now();
             let ask = Exchange { now, woken: line.woken, ..Exchange::default() };
             if let Err(error) = line.connection.queue.exchange(&line.name, ask).await {
-                self.shared.events.emit(Event::QueueDown { error: error.to_string() });
+                self.tell_down(line.nth, error.to_string());
             }
         }
     }
@@ -226,9 +232,10 @@ impl Ledger {
     /// Ends the waits that are under way.
     async fn wake_up(&mut self) {
         while !self.waits.is_empty() {
-            for (connection, _) in self.shared.connections.iter().zip(&self.listening).filter(|(_, on)| **on)
-            {
-                connection.queue.wake().await;
+            for (connection, contact) in self.shared.connections.iter().zip(&self.contacts) {
+                if contact.wait.is_some() {
+                    connection.queue.wake().await;
+                }
             }
             tokio::select! {
                 Some(answer) = self.waits.join_next() => self.heard(answer),

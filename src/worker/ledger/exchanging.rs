@@ -19,6 +19,7 @@ impl Ledger {
     pub(super) async fn reserve(&mut self) {
         let (mut asked_all, mut again) = (true, false);
         for index in 0..self.lines.len() {
+            self.renew_when_due().await;
             let asked = Instant::now();
             let want = self.lines[index].want(self.free(), asked);
             if want == 0 {
@@ -64,6 +65,7 @@ impl Ledger {
                 }
                 // Where it did not answer it is away now, and has nothing to say.
                 self.exchange(index, 0).await;
+                self.renew_when_due().await;
             }
         }
     }
@@ -90,7 +92,7 @@ impl Ledger {
         match connection.queue.exchange(&name, ask).await {
             Ok(done) => {
                 self.up(index);
-                self.compare_clocks(now, asked, done.redis_time);
+                self.compare_clocks(index, now, asked, done.redis_time);
                 let line = &mut self.lines[index];
                 line.woken = 0;
                 if want > 0 {

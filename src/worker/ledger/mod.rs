@@ -24,9 +24,9 @@ mod waiting;
 use super::Shared;
 use super::attempt::{self, Ticket};
 use super::connection::Connection;
+use super::contact::Contact;
 use super::desk::{Desk, Id, Say};
 use super::line::{Free, Line, Pending};
-use super::outage::{Outage, Told};
 use super::pooled;
 use super::stop::StopReason;
 use crate::control::Signal;
@@ -97,10 +97,10 @@ pub(super) struct Ledger {
     attempts: TaskTracker,
     say: mpsc::UnboundedSender<Say>,
     told: mpsc::UnboundedReceiver<Say>,
-    /// By connection, the wait for wake-ups that is under way.
+    /// The waits for wake-ups that are under way, each with its connection's number.
     waits: JoinSet<(usize, Result<Vec<String>, Error>)>,
-    /// The connections whose wait is under way.
-    listening: Vec<bool>,
+    /// By connection.
+    contacts: Vec<Contact>,
     phase: Phase,
     /// A signal to stop has come.
     interrupted: bool,
@@ -120,14 +120,6 @@ pub(super) struct Ledger {
     part_at: Option<Instant>,
     /// Told to stop, and Redis is not there: nothing is waited for any longer than this.
     give_up_at: Option<Instant>,
-    /// What was told of queues that are in an outage.
-    told_causes: Told,
-    /// Waiting for wake-ups does not work, and not before this again.
-    deaf: Outage,
-    deaf_until: Option<Instant>,
-    deaf_told: bool,
-    /// How many seconds this host's clock is ahead of Redis', as last told.
-    told_skew: i64,
 }
 
 impl Ledger {
@@ -145,7 +137,7 @@ impl Ledger {
             connection.queues.iter().map(move |name| Line::new(name, index, connection.clone()))
         });
         let lines = lines.collect();
-        let listening = vec![false; shared.connections.len()];
+        let contacts = shared.connections.iter().map(|_| Contact::default()).collect();
         let next_renewal = now + third(&shared);
         let next_poll = now + shared.options.sleep.max(SHORTEST_SLEEP);
         Ledger {
@@ -161,7 +153,7 @@ impl Ledger {
             say,
             told,
             waits: JoinSet::new(),
-            listening,
+            contacts,
             phase: Phase::Working,
             interrupted: false,
             paused: false,
@@ -175,11 +167,6 @@ impl Ledger {
             grace_ends: None,
             part_at: None,
             give_up_at: None,
-            told_causes: Told::default(),
-            deaf: Outage::default(),
-            deaf_until: None,
-            deaf_told: false,
-            told_skew: 0,
         }
     }
 
@@ -223,10 +210,7 @@ impl Ledger {
 
     /// One round: renew what is due, settle what is pending, reserve what is free. A reason ends the worker.
     async fn step(&mut self) -> Option<StopReason> {
-        let now = Instant::now();
-        if now >= self.next_renewal {
-            self.renew().await;
-        }
+        self.renew_when_due().await;
         self.stop_checks();
         if self.parts_now() {
             self.part();

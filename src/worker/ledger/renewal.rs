@@ -3,14 +3,16 @@
 //! One call for a queue and a third of a lease, not one for each job. Counterpart in PHP: none; there `retry_after` has
 //! to be longer than the longest job.
 
+use std::future::poll_fn;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Asked, Held, Ledger, third};
+use super::{Asked, Ledger, third};
 use crate::events::Event;
-use crate::queue::{Error, Reservation};
+use crate::queue::{BoxFuture, Error, Reservation};
 use crate::worker::desk::Id;
 use crate::worker::line::Line;
 
@@ -18,6 +20,7 @@ impl Ledger {
     /// Renews what attempts have asked to be sure of, and answers them. What could not be asked is asked again.
     pub(super) async fn confirm(&mut self) {
         for (id, answer) in std::mem::take(&mut self.confirming) {
+            self.renew_when_due().await;
             let Some(held) = self.held.get_mut(&id) else {
                 let _ = answer.send(false);
                 continue;
@@ -79,15 +82,12 @@ impl Ledger {
     }
 
     /// Warns where the clocks of this host and of Redis differ by more than whole seconds do anyway.
-    pub(super) fn compare_clocks(&mut self, now: i64, asked: Instant, redis: Option<i64>) {
+    pub(super) fn compare_clocks(&mut self, index: usize, now: i64, asked: Instant, redis: Option<i64>) {
         let Some(redis) = redis.filter(|_| !self.shared.clock.stands()) else { return };
         let ahead = now - redis;
         // An answer that took its time says nothing about clocks.
-        if asked.elapsed() > Duration::from_secs(1) || (ahead - self.told_skew).abs() < 2 {
-            return;
-        }
-        self.told_skew = ahead;
-        if ahead.abs() > 1 {
+        let is_told = asked.elapsed() <= Duration::from_secs(1);
+        if is_told && self.contacts[self.lines[index].nth].is_ahead(ahead) {
             self.shared.events.emit(Event::ClockSkew { ahead });
         }
     }
@@ -117,30 +117,36 @@ impl Ledger {
         answers.map(|_| held)
     }
 
-    /// Renews what is older than a sixth of a lease, one call a queue, every third: so nothing ever gets older than half.
-    pub(super) async fn renew(&mut self) {
+    /// Renews what is held where it is time to. Asked before each call, for each may take its whole deadline where Redis
+    /// hangs, and there may be several that do.
+    pub(super) async fn renew_when_due(&mut self) {
+        if Instant::now() >= self.next_renewal {
+            self.renew().await;
+        }
+    }
+
+    /// Renews what is older than a sixth of the shortest lease, every third: so nothing ever gets older than half. One
+    /// call a queue, and all at once: a Redis that hangs keeps no other from being asked.
+    async fn renew(&mut self) {
         let third = third(&self.shared);
-        self.next_renewal = Instant::now() + third;
-        for index in 0..self.lines.len() {
-            let (name, connection) = (self.lines[index].name.clone(), self.lines[index].connection.clone());
-            let expires_at = self.shared.clock.now() + connection.options.lease_seconds();
-            let asked = Instant::now();
-            let due: Vec<(Id, &Held)> = self
-                .held
-                .iter()
-                .filter(|(_, held)| held.line == index && held.renewed + third / 2 <= asked)
-                .filter(|(_, held)| !held.lost.load(Ordering::Relaxed))
-                .map(|(&id, held)| (id, held))
-                .collect();
-            if due.is_empty() || self.lines[index].is_away {
-                continue;
+        let asked = Instant::now();
+        self.next_renewal = asked + third;
+        let mut due: Vec<Vec<Id>> = self.lines.iter().map(|_| Vec::new()).collect();
+        for (&id, held) in &self.held {
+            let is_known_lost = held.lost.load(Ordering::Relaxed);
+            if held.renewed + third / 2 <= asked && !is_known_lost && !self.lines[held.line].is_away {
+                due[held.line].push(id);
             }
-            let reservations: Vec<&Reservation> = due.iter().map(|(_, held)| &held.reservation).collect();
-            let ids: Vec<Id> = due.iter().map(|(id, _)| *id).collect();
-            match connection.queue.renew(&name, &reservations, expires_at).await {
+        }
+        let due: Vec<(usize, Vec<Id>)> =
+            due.into_iter().enumerate().filter(|(_, ids)| !ids.is_empty()).collect();
+        let answers = all(due.iter().map(|(index, ids)| self.renewed(*index, ids)).collect()).await;
+        for ((index, ids), answers) in due.into_iter().zip(answers) {
+            match answers {
                 Ok(answers) => {
                     self.up(index);
-                    self.shared.events.emit(Event::Renewed { queue: name, jobs: ids.len() });
+                    let queue = self.lines[index].name.clone();
+                    self.shared.events.emit(Event::Renewed { queue, jobs: ids.len() });
                     for (id, holds) in ids.into_iter().zip(answers) {
                         let held = self.held.get_mut(&id).expect("still on the books");
                         held.renewed = asked;
@@ -154,4 +160,31 @@ impl Ledger {
             }
         }
     }
+
+    /// One queue's renewal; says for each whether it is still held.
+    fn renewed<'a>(&'a self, index: usize, ids: &'a [Id]) -> BoxFuture<'a, Result<Vec<bool>, Error>> {
+        let Line { name, connection, .. } = &self.lines[index];
+        let expires_at = self.shared.clock.now() + connection.options.lease_seconds();
+        Box::pin(async move {
+            let held: Vec<&Reservation> = ids.iter().map(|id| &self.held[id].reservation).collect();
+            connection.queue.renew(name, &held, expires_at).await
+        })
+    }
+}
+
+/// Waits for all of them at once.
+async fn all<T>(calls: Vec<BoxFuture<'_, T>>) -> Vec<T> {
+    let mut calls: Vec<_> = calls.into_iter().map(|call| (call, None)).collect();
+    poll_fn(|context| {
+        let mut poll = Poll::Ready(());
+        for (call, answer) in calls.iter_mut().filter(|(_, answer)| answer.is_none()) {
+            match call.as_mut().poll(context) {
+                Poll::Ready(said) => *answer = Some(said),
+                Poll::Pending => poll = Poll::Pending,
+            }
+        }
+        poll
+    })
+    .await;
+    calls.into_iter().filter_map(|(_, answer)| answer).collect()
 }

@@ -11,6 +11,7 @@ use super::{Ledger, Phase, SHORTEST_SLEEP, WAIT_SECONDS};
 use crate::events::Event;
 use crate::handler::php::Pool;
 use crate::queue::Error;
+use crate::worker::contact::Contact;
 use crate::worker::health::Waiting;
 use crate::worker::line::Line;
 
@@ -56,34 +57,34 @@ impl Ledger {
         if self.phase != Phase::Working || self.paused || self.free().any() == 0 {
             return;
         }
-        if self.hungry || self.deaf_until.is_some_and(|until| until > Instant::now()) {
+        if self.hungry {
             return;
         }
         // A queue that waits for a slot or for its next probe is asked then, whatever is pushed meanwhile.
-        let now = Instant::now();
+        let (now, free) = (Instant::now(), self.free());
         for (nth, connection) in self.shared.connections.iter().enumerate() {
-            let heard = |line: &&Line| line.nth == nth && line.acts_on_due() && !line.is_away;
+            let heard = |line: &&Line| line.nth == nth && line.acts_on_due(free) && !line.is_away;
             let heard = self.lines.iter().filter(heard).filter(|line| !line.is_quiet(now));
             let queues: Vec<String> = heard.map(|line| line.name.to_string()).collect();
-            if queues.is_empty() || std::mem::replace(&mut self.listening[nth], true) {
+            if queues.is_empty() || !self.contacts[nth].is_to_be_heard(now) {
                 continue;
             }
             let queue = connection.queue.clone();
-            self.waits.spawn(async move { (nth, queue.wait(&queues, WAIT_SECONDS).await) });
+            let wait = self.waits.spawn(async move { (nth, queue.wait(&queues, WAIT_SECONDS).await) });
+            self.contacts[nth].wait = Some(wait);
         }
     }
 
     /// A wait is over.
     pub(super) fn heard(&mut self, answer: Result<(usize, Result<Vec<String>, Error>), JoinError>) {
-        // A wait that panicked is one that nobody listens to any more, and the polls go on.
+        // One that was aborted, or panicked, is one that nobody listens to any more, and the polls go on.
         let Ok((nth, answer)) = answer else { return };
-        self.listening[nth] = false;
+        self.contacts[nth].wait = None;
         match answer {
             Ok(queues) => {
                 self.shared.health.answered();
-                self.deaf.ends();
-                if std::mem::take(&mut self.deaf_told) {
-                    self.shared.events.emit(Event::QueueUp);
+                if self.contacts[nth].hears() {
+                    self.tell_up(nth);
                 }
                 for queue in queues {
                     let is_it = |line: &&mut Line| line.nth == nth && *line.name == *queue;
@@ -95,12 +96,11 @@ impl Ledger {
             }
             Err(error) => {
                 let error = error.to_string();
-                self.deaf.fails(error.clone(), false);
-                self.deaf_until = Some(Instant::now() + self.deaf.pause());
-                let once_more = self.deaf.pause() > Duration::from_millis(100);
+                let once_more = self.contacts[nth].hears_nothing(error.clone(), Instant::now());
                 // Where nothing else is answered either, that is told.
-                if once_more && !self.is_cut_off() && !std::mem::replace(&mut self.deaf_told, true) {
-                    self.shared.events.emit(Event::QueueDown { error });
+                if once_more && !self.is_cut_off_from(nth) {
+                    self.contacts[nth].deafness_told();
+                    self.tell_down(nth, error);
                 }
                 // A token may have been taken; and what does not wait may still answer.
                 self.hungry = true;
@@ -116,7 +116,7 @@ impl Ledger {
         times.extend(self.grace_ends.filter(|_| matches!(self.phase, Phase::Draining(_))));
         times.extend(self.part_at.filter(|at| *at > now && !self.parting.is_empty()));
         times.extend(self.give_up_at.filter(|at| *at > now && self.is_cut_off()));
-        times.extend(self.deaf_until.filter(|until| *until > now));
+        times.extend(self.contacts.iter().filter_map(Contact::deaf_until).filter(|until| *until > now));
         let there = || self.lines.iter().filter(|line| !line.is_away);
         times.extend(there().flat_map(|line| &line.unsure).map(|unsure| unsure.look_at));
         if self.phase == Phase::Working && !self.paused && self.free().any() > 0 {
@@ -124,12 +124,11 @@ impl Ledger {
             times.extend(there().filter_map(|line| line.probe).map(|probe| probe.at));
             times.extend(there().filter_map(|line| line.quiet_until).filter(|until| *until > now));
             let free = self.free();
-            let blocked = there().filter_map(|line| line.blocked);
-            times.extend(blocked.filter_map(|blocked| blocked.looks_at(free)));
+            times.extend(there().filter_map(|line| line.looks_at(free)));
             if !options.stop_when_empty_for.is_zero() {
                 times.push(self.last_job + options.stop_when_empty_for);
             }
-            let due = there().filter(|line| line.acts_on_due()).filter_map(|line| line.next_due).min();
+            let due = there().filter(|line| line.acts_on_due(free)).filter_map(|line| line.next_due).min();
             times.extend(
                 due.map(|due| now + Duration::from_secs((due - self.shared.clock.now()).max(0) as u64)),
             );
@@ -156,9 +155,9 @@ impl Ledger {
         let free = self.free();
         for line in self.lines.iter().filter(|line| !line.is_away) {
             let probe = line.probe.is_some_and(|probe| probe.at <= now);
-            let look = line.blocked.and_then(|blocked| blocked.looks_at(free)).is_some_and(|at| at <= now);
+            let look = line.looks_at(free).is_some_and(|at| at <= now);
             self.hungry |=
-                look || probe || line.acts_on_due() && line.next_due.is_some_and(|due| due <= unix);
+                look || probe || line.acts_on_due(free) && line.next_due.is_some_and(|due| due <= unix);
         }
         // Under --once the sleep after an empty poll is the end.
         if self.next_poll <= now && self.free().any() > 0 && !self.shared.options.once {
