@@ -169,6 +169,15 @@ fn row_31_a_worker_that_is_told_to_puts_timed_out_messages_back_and_runs_them() 
 }
 
 #[test]
+fn row_31_a_worker_that_stops_when_empty_puts_them_back_before_it_finds_nothing() {
+    let redis = Redis::start();
+    fill(&redis, "{queue}:timeout", &[&super::message("Noop", 0)]);
+    let end = super::work(&redis, &["--reload=timeout", "--stop-when-empty"]).finish();
+    assert!(end.stdout.contains("Processed Noop."), "{}", end.stderr);
+    assert_eq!(redis.query::<Vec<String>>(&["KEYS", "*"]), [""; 0]);
+}
+
+#[test]
 fn without_that_the_timeout_list_is_left_alone() {
     let redis = Redis::start();
     fill(&redis, "{queue}:timeout", &["late"]);

@@ -430,8 +430,15 @@ impl Worker {
             shared.events.emit(Event::WorkerStarting { connection, queues });
         }
         let reloads = |connection: &&Arc<Connection>| connection.options.reload_timeout;
-        let reloading = shared.connections.iter().filter(reloads);
-        let reloading = reloading.map(|connection| reload::reload(connection.clone(), shared.events.clone()));
+        let reloading: Vec<_> = shared.connections.iter().filter(reloads).collect();
+        if shared.options.stop_when_empty {
+            // It must not stop for want of jobs that are about to be put back.
+            for connection in &reloading {
+                reload::look(connection, &shared.events).await;
+            }
+        }
+        let reloading =
+            reloading.into_iter().map(|connection| reload::reload(connection.clone(), shared.events.clone()));
         let _reloading: Vec<_> = reloading.map(|task| AbortOnDropHandle::new(tokio::spawn(task))).collect();
         let reason = ledger::Ledger::new(shared.clone()).run(signals).await;
         shared.events.emit(Event::WorkerStopping { reason: reason.name(), status: reason.status() });

@@ -17,13 +17,18 @@ pub(super) async fn reload(connection: Arc<Connection>, events: Events) {
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         looks.tick().await;
-        for queue in &connection.queues {
-            match connection.queue.reload(queue, State::Timeout).await {
-                Ok(0) => {}
-                Ok(jobs) => events.emit(Event::Reloaded { queue: queue.as_str().into(), jobs }),
-                // The ledger tells of a queue that is away.
-                Err(error) => tracing::debug!("{error}"),
-            }
+        look(&connection, &events).await;
+    }
+}
+
+/// Looks at each queue once.
+pub(super) async fn look(connection: &Connection, events: &Events) {
+    for queue in &connection.queues {
+        match connection.queue.reload(queue, State::Timeout).await {
+            Ok(0) => {}
+            Ok(jobs) => events.emit(Event::Reloaded { queue: queue.as_str().into(), jobs }),
+            // The ledger tells of a queue that is away.
+            Err(error) => tracing::debug!("{error}"),
         }
     }
 }
