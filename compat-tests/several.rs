@@ -77,6 +77,14 @@ async fn each_connection_keeps_its_own_rules_though_their_queues_have_one_name()
     assert_eq!(theirs.size("default").await.unwrap().delayed, 1);
 }
 
+#[tokio::test]
+async fn jobs_of_another_app_that_nobody_could_run_are_refused_before_anything_starts() {
+    let redis = Redis::start();
+    let beside = Worker::on(speaking(&redis, think())).queues(["orders", "mails"]);
+    let refused = Worker::on(speaking(&redis, laravel())).php(1).also(beside).run().await.unwrap_err();
+    assert!(refused.to_string().contains("runs the jobs of [orders,mails]"), "{refused}");
+}
+
 #[test]
 fn one_process_serves_laravel_think_queue_and_hyperf_at_once() {
     let (redis, tally) = (Redis::start(), Tally::start());

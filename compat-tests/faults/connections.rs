@@ -10,7 +10,7 @@ use handover::{Context, Outcome, Worker, WorkerOptions};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use crate::support::process::{Running, command, wait_until};
+use crate::support::process::{DEADLINE, Running, command, wait_until};
 use crate::support::redis::Redis;
 use crate::support::worker_binary;
 
@@ -57,9 +57,11 @@ fn gated(worker: Worker, class: &str, ran: &Arc<Mutex<usize>>, gate: &Arc<Semaph
 /// Connections that share a Redis which hangs: each costs a call its deadline, or a dial.
 const HANGING: [&str; 4] = ["one", "two", "three", "four"];
 
-/// Waits until it is so.
+/// Waits until it is so; the generous deadline of everything outside this process is its end.
 async fn until(condition: impl Fn() -> bool) {
+    let began = Instant::now();
     while !condition() {
+        assert!(began.elapsed() < DEADLINE, "it never is");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
@@ -172,4 +174,25 @@ fn a_worker_that_can_only_poll_stops_without_waiting_for_its_wait() {
     };
     let quickest = (0..3).map(|_| stopping()).min().unwrap();
     assert!(quickest < Duration::from_secs(1), "{quickest:?}");
+}
+
+#[tokio::test]
+async fn connections_that_share_one_client_do_not_wait_for_each_others_waits() {
+    let redis = Redis::start();
+    let client = handover::redis::Redis::new(&redis.url(0)).unwrap();
+    let [crm, shop] = ["crm_", "shop_"]
+        .map(|prefix| RedisQueue::new(client.clone(), Laravel::new(prefix), RedisQueueOptions::default()));
+    let (ran, gate) = (Arc::default(), Arc::new(Semaphore::new(20)));
+    let options = WorkerOptions { sleep: Duration::from_secs(60), ..WorkerOptions::default() };
+    let worker = Worker::on(crm).options(options).also(Worker::on(shop.clone()).connection("shop"));
+    let working = tokio::spawn(gated(worker, "Ends", &ran, &gate).run());
+    // A wait has five seconds: the one must not begin as the other ends.
+    let waits = || {
+        let clients: String = redis.query(&["CLIENT", "LIST"]);
+        clients.lines().filter(|client| client.contains("cmd=blpop") && client.contains("flags=b")).count()
+    };
+    until(|| waits() == 2).await;
+    shop.push("default", &job("Ends")).await.unwrap();
+    until(|| *ran.lock().unwrap() == 1).await;
+    working.abort();
 }

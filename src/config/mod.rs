@@ -268,8 +268,10 @@ impl Config {
             None => failed::of_app(app, &dialect, directory),
         };
         if app.is_none() && failed == Failed::Null && !dialect.keeps_failed() {
-            warnings
-                .push("There is no app to say where failed jobs are kept: they are kept nowhere. --failed-jobs names a table.".to_owned());
+            warnings.push(format!(
+                "There is no app to say where failed jobs of [{}] are kept: they are kept nowhere. --failed-jobs names a table.",
+                queues.join(",")
+            ));
         }
         let named = restart::named(low, &dialect)?;
         let restart = named.or_else(|| app.and_then(|app| app.restart.clone()));

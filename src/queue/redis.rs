@@ -82,6 +82,7 @@ impl RedisQueue {
             clear: Script::new(texts.clear),
             reload: Script::new(texts.reload),
         };
+        let redis = redis.waiting_apart();
         RedisQueue { redis, dialect, options, scripts: Arc::new(scripts), ahead: Arc::default() }
     }
 

@@ -27,11 +27,9 @@ pub const PATIENCE: Duration = DEADLINE;
 
 /// A Redis: a server, or a cluster of them. Cheap to clone; clones share the connections.
 #[derive(Clone)]
-pub struct Redis(Arc<Inner>);
-
-struct Inner {
-    way: Way,
-    waiters: Waiters,
+pub struct Redis {
+    way: Arc<Way>,
+    waiters: Arc<Waiters>,
 }
 
 #[derive(Debug)]
@@ -42,7 +40,7 @@ enum Way {
 
 impl std::fmt::Debug for Redis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Redis").field(&self.0.way).finish()
+        f.debug_tuple("Redis").field(&self.way).finish()
     }
 }
 
@@ -68,31 +66,36 @@ impl Redis {
             }
             Address::Cluster(seeds) => Way::Cluster(Cluster::new(seeds)),
         };
-        Ok(Redis(Arc::new(Inner { way, waiters: Waiters::default() })))
+        Ok(Redis { way: Arc::new(way), waiters: Arc::default() })
+    }
+
+    /// The same Redis with waits of its own, which neither keep others waiting nor end with them.
+    pub(crate) fn waiting_apart(&self) -> Self {
+        Redis { way: self.way.clone(), waiters: Arc::default() }
     }
 
     /// True for a cluster, where the keys of a call have to share a slot.
     pub fn is_cluster(&self) -> bool {
-        matches!(self.0.way, Way::Cluster(_))
+        matches!(*self.way, Way::Cluster(_))
     }
 
     /// True where these keys are on one server, as far as is known.
     pub fn fall_together(&self, key: &str, other: &str) -> bool {
-        match &self.0.way {
+        match &*self.way {
             Way::Server(_) => true,
             Way::Cluster(cluster) => cluster.share_a_node(key, other),
         }
     }
 
     async fn link(&self, key: &str) -> Result<Arc<Link>, Error> {
-        match &self.0.way {
+        match &*self.way {
             Way::Server(link) => Ok(link.clone()),
             Way::Cluster(cluster) => cluster.link(key).await,
         }
     }
 
     async fn call<T: FromRedisValue>(&self, key: &str, call: Call<'_>) -> Result<T, Error> {
-        let answer = match &self.0.way {
+        let answer = match &*self.way {
             Way::Server(link) => link.call(&call, false).await,
             Way::Cluster(cluster) => cluster.call(key, &call).await,
         };

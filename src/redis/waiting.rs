@@ -140,7 +140,7 @@ impl Redis {
     /// One connection's wait; no answer where its time was over.
     async fn wait(&self, wait: Wait) -> Result<Option<(String, Value)>, Error> {
         let Wait { spot, key, command, time } = wait;
-        let waiter = self.0.waiters.lock().await.entry(spot).or_default().clone();
+        let waiter = self.waiters.lock().await.entry(spot).or_default().clone();
         let mut kept = waiter.connection.lock().await;
         let mut connection = match kept.take() {
             Some(connection) => connection,
@@ -176,7 +176,7 @@ impl Redis {
     /// themselves, within their seconds.
     pub async fn unblock(&self) -> bool {
         let mut ended = true;
-        let waiters: Vec<Arc<Waiter>> = self.0.waiters.lock().await.values().cloned().collect();
+        let waiters: Vec<Arc<Waiter>> = self.waiters.lock().await.values().cloned().collect();
         for waiter in waiters {
             if let Some((link, id)) = waiter.known_as() {
                 let command = cmd("CLIENT").arg("UNBLOCK").arg(id).to_owned();
