@@ -185,6 +185,23 @@ fn an_app_that_does_not_boot_is_told_in_its_own_words() {
 }
 
 #[test]
+fn the_think_file_may_be_strict_or_written_in_another_way() {
+    let boot = "require __DIR__.'/vendor/autoload.php';\n(new \\think\\App())->console->run();\n";
+    for head in [
+        "#!/usr/bin/env php\n<?php\ndeclare(strict_types=1);\nnamespace think;\n",
+        "#!/usr/bin/env php\r\n<?php\r\ndeclare (strict_types = 1);\r\n",
+        "<?php\nnamespace think;\n",
+        "words for the screen\n<?php\n",
+    ] {
+        let app = Skeleton::of("think/6");
+        app.set_file("think", &format!("{head}{boot}"));
+        assert_eq!(app.said(&[]).1.connection, "redis", "{head}");
+        app.set_file("think", &format!("{head}{boot}?>\n\n"));
+        assert_eq!(app.said(&[]).1.connection, "redis", "{head}");
+    }
+}
+
+#[test]
 fn failed_jobs_go_where_think_queue_keeps_them() {
     let app = Skeleton::of("think/6");
     app.edit("config/queue.php", "'failed' => ['type' => 'none'", "'failed' => ['type' => 'database'");

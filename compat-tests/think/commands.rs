@@ -107,6 +107,20 @@ async fn row_33_queue_retry_pushes_with_no_attempt_spent_and_deletes_the_row() {
 }
 
 #[tokio::test]
+async fn row_33_a_queue_without_a_name_is_the_default_one() {
+    let scene = Scene::new().await;
+    for queue in ["", "0"] {
+        scene.fails(queue, &job("Hello", "1", 4, true)).await;
+    }
+    scene.says(
+        &["queue:retry", "all"],
+        "The failed job [2] has been pushed back onto the queue!\n\
+         The failed job [1] has been pushed back onto the queue!\n",
+    );
+    assert_eq!(scene.ready(READY).len(), 2);
+}
+
+#[tokio::test]
 async fn what_cannot_be_pushed_keeps_its_row_and_the_others_are_pushed() {
     let scene = Scene::new().await;
     scene.fails("default", "junk").await;

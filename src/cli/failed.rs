@@ -116,10 +116,11 @@ struct Kept {
     think: Think,
     queue: RedisQueue,
     connection: String,
+    default_queue: String,
 }
 
 fn kept((queue, config): (RedisQueue, Config)) -> anyhow::Result<Kept> {
-    let Config { dialect, connection, .. } = &config;
+    let Config { dialect, connection, default_queue, .. } = &config;
     let think = match dialect {
         Dialect::Think(think) if think.version >= (3, 0, 0) => think.clone(),
         Dialect::Think(think) => {
@@ -141,7 +142,8 @@ fn kept((queue, config): (RedisQueue, Config)) -> anyhow::Result<Kept> {
         "no table of failed jobs is named: give --failed-jobs, as mysql://user:password@host/database, with ?table= \
          where it is not failed_jobs",
     )?;
-    Ok(Kept { table, think, queue, connection: connection.clone() })
+    let (connection, default_queue) = (connection.clone(), default_queue.clone());
+    Ok(Kept { table, think, queue, connection, default_queue })
 }
 
 impl Kept {
@@ -155,6 +157,8 @@ impl Kept {
             );
         }
         let payload = self.think.retried(payload.clone()).context("its row is left alone")?;
+        // PHP's worker writes the name as it was typed, so that of `--queue=high,` may be empty.
+        let queue = if matches!(queue.as_str(), "" | "0") { &self.default_queue } else { queue };
         self.queue.push(queue, &payload).await.context("its row is left alone")?;
         let forgotten = self.table.forget(id).await;
         forgotten.with_context(|| {

@@ -93,7 +93,7 @@ pub trait FailedJobStore: Send + Sync + 'static {
 #[non_exhaustive]
 pub enum Error {
     /// SQLite creates no file here: the app's migrations do.
-    #[error("Database file at path [{0}] does not exist. Create it, and run the migrations of the app.")]
+    #[error("Database file at path [{0}] does not exist. Create it, and run the app's migrations.")]
     NoDatabase(String),
     /// The file cannot be read, written or locked.
     #[error("{doing} in [{path}]: {source}")]

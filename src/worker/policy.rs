@@ -45,6 +45,7 @@ impl Limits {
             max_tries: payload.max_tries().unwrap_or(options.tries),
             retry_until: payload
                 .retry_until()
+                .filter(|_| !payload.is_plain())
                 .or_else(|| payload.timeout_at().filter(|_| rules.reads_timeout_at)),
             timeout: payload.timeout().unwrap_or(options.timeout).clamp(0, CENTURY),
             fail_on_timeout: rules.fails_on_timeout && payload.fail_on_timeout(),
@@ -416,6 +417,8 @@ mod tests {
             (r#"{"timeoutAt":2000}"#, 9, 1, Outcome::Deleted, "deleted"),
             (r#"{"timeoutAt":2000}"#, 9, 1, threw("E"), "failed"),
             (r#"{"timeoutAt":2000}"#, 9, 0, threw("E"), "released"),
+            // Laravel's name for it is none of think-queue's.
+            (r#"{"retryUntil":999}"#, 1, 0, Outcome::Deleted, "deleted"),
         ] {
             assert_eq!(think(THINK_3, json, attempts, tries, outcome), expected, "{json}");
         }

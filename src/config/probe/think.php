@@ -68,8 +68,10 @@ register_shutdown_function(function () {
     }
 });
 try {
-    // Its first line is for the shell. In here __DIR__ is the directory that PHP was started in.
-    eval('?>'.preg_replace('/\A#!.*\R/', '', file_get_contents('think')));
+    // Its first line is for the shell. In here __DIR__ is the directory that PHP was started in, and a closing tag in
+    // front would be a statement before `declare(strict_types=1)`, which has to be the first.
+    $code = preg_replace('/\A#!.*\R/', '', file_get_contents('think'));
+    eval(preg_match('/\A<\?php\s/i', $code) ? substr($code, 5) : '?>'.$code);
 } catch (Exception $error) {
     handover_threw($error);
 } catch (Throwable $error) {
