@@ -216,6 +216,22 @@ fn failed_jobs_go_where_think_queue_keeps_them() {
     app.edit("config/queue.php", "'type' => 'redis'", "'driver' => 'redis'");
     assert_eq!(failed(&app).3, "failed_at");
 
+    // PDO's own address goes before the single settings.
+    app.edit(
+        "config/database.php",
+        "'type' => 'sqlite',",
+        "'type' => 'sqlite', 'dsn' => 'sqlite:/srv/jobs.db',",
+    );
+    assert_eq!(failed(&app).1[0].database, "/srv/jobs.db");
+    app.edit(
+        "config/database.php",
+        "'type' => 'sqlite', 'dsn' => 'sqlite:/srv/jobs.db',",
+        "'type' => 'mysql', 'username' => 'u', 'hostname' => 'x', 'dsn' => 'mysql:host=db;port=33;dbname=own',",
+    );
+    let server = &failed(&app).1[0];
+    assert_eq!((server.host.as_deref(), server.port, &*server.database), (Some("db"), Some(33), "own"));
+    assert_eq!(server.username.as_deref(), Some("u"));
+
     // Of several servers the masters are written to.
     app.edit("config/database.php", "'default' => 'sqlite'", "'default' => 'mysql'");
     let (driver, servers, table, _) = failed(&app);

@@ -41,6 +41,21 @@ fn version_3_says_processing_then_processed_or_failed_and_nothing_of_a_job_that_
 }
 
 #[test]
+fn row_12_a_job_that_settles_nothing_was_processed_and_stays_reserved() {
+    for (dialect, ready, attempts, line) in [
+        ("--dialect=think", READY, 0, "[id-0] Processed:  Noop"),
+        ("--dialect=think1", OLD_READY, 1, "Processed: Noop"),
+    ] {
+        let (redis, folder) = (Redis::start(), tempfile::tempdir().unwrap());
+        push(&redis, ready, &job("Noop", "1", attempts, attempts == 0));
+        let end = work(&redis, folder.path(), &[dialect, "--daemon", "--stop-when-empty"]).finish();
+        assert!(end.stdout.trim_end().ends_with(line), "{}{}", end.stdout, end.stderr);
+        let left: Vec<String> = redis.query(&["ZRANGE", &format!("{ready}:reserved"), "0", "-1"]);
+        assert_eq!(left, [job("Noop", "1", attempts, attempts == 0).replace("attempts\":0", "attempts\":1")]);
+    }
+}
+
+#[test]
 fn a_terminals_colours_are_thinkphps() {
     let (redis, folder) = (Redis::start(), tempfile::tempdir().unwrap());
     push(&redis, READY, &job("App\\Legacy@fire", "1", 0, true));

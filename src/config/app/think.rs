@@ -246,12 +246,31 @@ fn failed_jobs(config: &Tree, mysql_socket: Option<&str>, version: Version) -> R
     })
 }
 
+/// What PDO's own address, which goes before all else, says of this setting of ThinkPHP's.
+fn in_dsn(dsn: &str, key: &str) -> Option<String> {
+    let (driver, address) = dsn.split_once(':')?;
+    let name = match key {
+        "database" if driver == "sqlite" => return Some(address.to_owned()),
+        "hostname" => "host",
+        "hostport" => "port",
+        "database" => "dbname",
+        "socket" => "unix_socket",
+        other => other,
+    };
+    let mut parts = address.split(';').filter_map(|part| part.trim().split_once('='));
+    parts.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+}
+
 /// A database connection of ThinkPHP's in the words of Laravel's. Of several servers those that are written to.
 fn as_laravel(settings: &Tree) -> Result<Tree, String> {
     let several = settings.get("deploy").and_then(Tree::int) == Some(1);
     let split = settings.get("rw_separate").is_some_and(Tree::is_truthy);
     let masters = int(settings, "master_num")?.and_then(|count| usize::try_from(count).ok()).unwrap_or(1);
+    let dsn = text(settings, "dsn")?.filter(|_| !several).unwrap_or_default();
     let each = |key: &str| -> Result<Vec<String>, String> {
+        if !dsn.is_empty() && !matches!(key, "username" | "password") {
+            return Ok(in_dsn(&dsn, key).into_iter().collect());
+        }
         let Some(value) = text(settings, key)?.filter(|value| !value.is_empty()) else {
             return Ok(Vec::new());
         };
@@ -277,10 +296,11 @@ fn as_laravel(settings: &Tree) -> Result<Tree, String> {
         Tree::array(values.map(|(name, value)| (name, Tree::from(value.as_str()))))
     };
     let driver = text(settings, "type")?.map(|kind| plain("db\\connector", &kind));
+    let socket = each("socket")?.pop().map_or(Tree::Null, Tree::Text);
     Ok(Tree::array([
         ("driver", driver.map_or(Tree::Null, Tree::Text)),
         ("prefix", settings.get("prefix").cloned().unwrap_or_default()),
-        ("unix_socket", settings.get("socket").cloned().unwrap_or_default()),
+        ("unix_socket", socket),
         ("options", settings.get("params").cloned().unwrap_or_default()),
         ("read", Tree::array([("unused", Tree::Null)])),
         ("write", Tree::array((0..written).map(|at| (at.to_string(), server(at))))),
