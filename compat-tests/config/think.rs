@@ -202,6 +202,14 @@ fn the_think_file_may_be_strict_or_written_in_another_way() {
 }
 
 #[test]
+fn a_namespace_that_php_processes_may_not_know_is_told() {
+    let app = Skeleton::of("think/6");
+    let told = |flags: &[(&str, &str)]| app.said(flags).0.warnings.join(" ").contains("setNamespace('shop')");
+    assert!(told(&[("namespace", "shop"), ("php", "1")]));
+    assert!(!told(&[("namespace", "shop")]) && !told(&[("php", "1")]));
+}
+
+#[test]
 fn failed_jobs_go_where_think_queue_keeps_them() {
     let app = Skeleton::of("think/6");
     app.edit("config/queue.php", "'failed' => ['type' => 'none'", "'failed' => ['type' => 'database'");

@@ -41,7 +41,7 @@ pub use var_export::property as fuzzing;
 use app::Reading;
 use dialect::{Defaults, Framework, Spoken};
 
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Think};
 use crate::failed::{CacheLock, KeyedBy};
 use crate::handler::PoolOptions;
 use crate::sql;
@@ -277,6 +277,16 @@ impl Config {
         let restart = named.or_else(|| app.and_then(|app| app.restart.clone()));
         if let Some(RestartKey::Unknown(driver)) = &restart {
             warnings.push(restart::unheard(driver));
+        }
+        if let Dialect::Think(Think { namespace, .. }) = &dialect
+            && php.children > 0
+            && namespace != "app"
+        {
+            warnings.push(format!(
+                "Jobs without a namespace are classes in [{namespace}\\job] here, but PHP processes boot as the skeleton's \
+                 think file does, and know nothing of what the app's own sets: let a service of the app call \
+                 setNamespace('{namespace}') unless one does."
+            ));
         }
         let mut config = Config {
             queues,

@@ -40,6 +40,9 @@ pub enum PayloadError {
     /// No JSON object, where it must be one.
     #[error("the payload is not a JSON object that PHP can read: {}", place(.0))]
     Json(#[from] serde_json::Error),
+    /// JSON that PHP's `json_decode` takes for nothing.
+    #[error("the payload nests deeper than the {} levels that PHP reads", PHP_DEPTH)]
+    Deep,
     /// No message, where it must be one.
     #[error("the element is not a message that Hyperf can read: {problem}")]
     Message {
@@ -48,6 +51,25 @@ pub enum PayloadError {
         /// The framework leaves it reserved.
         stays_reserved: bool,
     },
+}
+
+/// How deep arrays and objects may stand in each other: of the 512 levels of PHP's `json_decode` the last is for a value.
+const PHP_DEPTH: usize = 511;
+
+/// True where JSON nests no deeper than PHP reads.
+fn reads_in_php(json: &[u8]) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    json.iter().all(|byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_text,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => depth += 1,
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth <= PHP_DEPTH
+    })
 }
 
 /// What is wrong and where, without the bytes themselves: they may be secret, and this is logged.
@@ -100,6 +122,9 @@ impl Payload {
         let job = text(&fields, "job");
         let name = job.clone().unwrap_or_default();
         let handler = Some(resolve(&name));
+        if !reads_in_php(&raw) {
+            return Err(PayloadError::Deep);
+        }
         Ok(Payload(Arc::new(Inner { raw, fields, name, job, handler, ..Inner::default() })))
     }
 
@@ -342,6 +367,15 @@ mod tests {
         let json =
             format!(r#"{{"job":"A@b","data":{}{},"attempts":0}}"#, "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(payload(&json).class(), Some("A"));
+    }
+
+    #[test]
+    fn where_php_decodes_the_whole_payload_it_may_be_as_deep_as_php_reads() {
+        for (levels, text, is_read) in [(510, "", true), (511, "", false), (510, "[[[[\\\"{{{{\\\\", true)] {
+            let (open, close) = ("[".repeat(levels), "]".repeat(levels));
+            let json = format!(r#"{{"job":"A@b","text":"{text}","data":{open}{close},"attempts":0}}"#);
+            assert_eq!(Payload::parse_named(json, str::to_owned).is_ok(), is_read, "{levels}");
+        }
     }
 
     #[test]
